@@ -1,0 +1,38 @@
+"""A line on the terminal that tells that a long command is at work; nothing in a pipe."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+_PATIENCE_S = 1.0
+_REFRESH_S = 0.25
+
+
+@contextmanager
+def progress(what: str) -> Iterator[None]:
+    """Show ``what`` and the seconds gone on stderr while the body runs, from its second second on."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = Event()
+    thread = Thread(target=_show, args=(what, done), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _show(what: str, done: Event) -> None:
+    """Rewrite the line until ``done``, then clear it."""
+    start = time.monotonic()
+    if done.wait(_PATIENCE_S):
+        return
+    while not done.wait(_REFRESH_S):
+        print(f"\r{what}, {time.monotonic() - start:.0f} s ", end="", file=sys.stderr, flush=True)
+    print("\r\x1b[K", end="", file=sys.stderr, flush=True)

@@ -1,0 +1,71 @@
+"""``archsim simulate``: run a trace on a machine."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import archsim
+from archsim.cli.options import Verbs, add_machine
+from archsim.cli.progress import progress
+
+_DESCRIPTION = """\
+Run a workload trace on a machine: latency, throughput, energy, area, utilisation, and where the
+weights lie. Prints a summary; --out keeps the whole result, of which result.json is the truth."""
+
+_EXAMPLE = """\
+example:
+  archsim simulate hwconfigs/hyflexpim.yaml workloads/bert_large.trace --out build/bert \\
+      --set mapping.slc_rate=0.1 --set pu.parts.digital.count=16"""
+
+
+def add_parser(verbs: Verbs) -> None:
+    """Declare the verb's arguments."""
+    parser = verbs.add_parser(
+        "simulate", help="run a trace on a machine", description=_DESCRIPTION, epilog=_EXAMPLE
+    )
+    parser.set_defaults(run=run)
+    add_machine(parser)
+    parser.add_argument("trace", metavar="TRACE", help="workload trace, as archsim trace writes it")
+    parser.add_argument("--out", metavar="DIR", help="write DIR/result.json; the directory must be new")
+    parser.add_argument("--overwrite", action="store_true", help="replace an earlier result in DIR")
+    parser.add_argument("--json", action="store_true", help="print result.json instead of the summary")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "event"),
+        default="auto",
+        help="event: SimPy components (default: auto, the fastest that is there; all agree to the cycle)",
+    )
+    parser.add_argument(
+        "--detail",
+        choices=("module",),
+        default="module",
+        help="module: one task a token and matrix shard (default)",
+    )
+    parser.add_argument(
+        "--no-stream",
+        dest="stream",
+        action="store_false",
+        help="run one inference only, without the stream of several that throughput is measured on",
+    )
+
+
+def run(arguments: argparse.Namespace) -> str:
+    """Simulate, write the output directory if one is asked for, and return the summary or the JSON."""
+    from archsim.report.summary import summary_text
+    from archsim.results.output import check_directory, write_directory
+
+    if arguments.out is not None:
+        check_directory(arguments.out, arguments.overwrite)
+    machine = archsim.load_hardware(arguments.hardware, arguments.overrides)
+    trace = archsim.load_trace(arguments.trace)
+    with progress("simulating"):
+        result = archsim.simulate(
+            machine, trace, engine=arguments.engine, detail=arguments.detail, stream=arguments.stream
+        )
+    result_json = result.to_json()
+    written = ""
+    if arguments.out is not None:
+        write_directory(arguments.out, {"result.json": result_json}, arguments.overwrite)
+        written = f"\nThe whole result is in {Path(arguments.out, 'result.json')}.\n"
+    return result_json if arguments.json else summary_text(result) + written

@@ -1,0 +1,1 @@
+"""What an action and a part cost: entries with sources, and their roll-up."""

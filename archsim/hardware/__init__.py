@@ -1,0 +1,1 @@
+"""What the machine is: the tree of parts, and the loader of hardware YAML."""

@@ -1,0 +1,1 @@
+"""Where each weight, cache and operation lives: SVD factors, placement, replicas, parallelism."""

@@ -1,0 +1,99 @@
+"""The mapping of a trace on a machine: which part of which PU executes, holds and caches what."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+from archsim.parts.part import Held
+from archsim.workload.operations import Operation
+
+Takes = Literal["root", "whole", "split"]
+"""Where a step wants its inputs: on the root PU, a whole copy on every PU, or a share on each."""
+
+Gives = Literal["root", "split", "partial"]
+"""Where a step leaves its result: on the root PU, a share on each PU, or a full-width partial sum on
+each, to be added on the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One operation, or one SVD factor of a linear operation, on the PUs of its group.
+
+    Args: op: as the trace states it; factor: 0, or 1 for the second SVD factor; part: the executor's
+        name; pus: global PU numbers, the root first; shares: each PU's share of ``op`` (as an operation
+        of its own shape; None where a PU has nothing to do), as long as ``pus`` or, for a step that
+        takes and gives ``root``, of length 1; held: the weights of each share, () if it has none.
+    """
+
+    op: Operation
+    factor: int
+    part: str
+    pus: tuple[int, ...]
+    takes: Takes
+    gives: Gives
+    shares: tuple[Operation | None, ...]
+    held: tuple[Held | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A layer, or an operation outside the layers, and the PUs that work on it.
+
+    Args: name: ``l3``, or the operation's id; slots: inferences whose keys, values and intermediates
+        fit beside each other; bytes_per_inference: what one takes on its fullest PU.
+    """
+
+    name: str
+    layer: int | None
+    pus: tuple[int, ...]
+    steps: tuple[Step, ...]
+    slots: int
+    bytes_per_inference: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartUse:
+    """How full a part is, over all PUs of the chips that are used.
+
+    Args: used: units that hold something, whole ones; total: units there are on those chips; wasted:
+        of the used ones, what fragmentation leaves empty.
+    """
+
+    used: int
+    total: int
+    wasted: float
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class WholeInstead:
+    """What ``whole`` replication would give where ``ideal`` was asked for.
+
+    Args: feasible: whether whole arrays hold the model at all; short: arrays that a PU lacks otherwise;
+        copies: of the slowest stage; interval_cycles: between two tokens of the slowest stage.
+    """
+
+    feasible: bool
+    short: int
+    copies: int
+    interval_cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole mapping.
+
+    Args: groups: in program order; replicas: copies of the slowest stage of each group, or its speed-up
+        under ``ideal``, by group name; idle_pus: PUs that have nothing to do on the chips there are.
+    """
+
+    groups: tuple[Group, ...]
+    parts: dict[str, PartUse]
+    replicas: dict[str, Fraction]
+    pus_per_layer: int | Fraction
+    chips_used: int
+    idle_pus: int
+    whole_instead: WholeInstead | None
+    warnings: tuple[str, ...]

@@ -1,0 +1,109 @@
+"""How full the parts are, and what whole arrays would give where the mapping counts cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from archsim.mapping.demand import Demand, Sizing
+from archsim.mapping.plan import PartUse, WholeInstead
+from archsim.mapping.replication import Cluster, spare_units, whole_copies
+from archsim.parts.part import NO_SIZE, Size
+
+UNLIMITED = 1 << 30
+"""Slots of PUs on which nothing is stored: more than any stream has inferences in flight."""
+
+
+def held_sizes(cluster: Cluster) -> list[Size]:
+    """What all copies of the weights take on each PU of ``cluster``."""
+    return [
+        sum(
+            (
+                Size(stage.sizes[pu].units * copies, stage.sizes[pu].exact * copies)
+                for stage, copies in zip(cluster.stages, cluster.copies, strict=True)
+            ),
+            start=NO_SIZE,
+        )
+        for pu in range(len(cluster.pus))
+    ]
+
+
+def part_uses(sizing: Sizing, clusters: Sequence[Cluster], chips: int) -> dict[str, PartUse]:
+    """The use of each part that holds something, copies and the values of one inference included.
+
+    Under ``ideal`` a PU's weights take their cells, rounded up to whole units, and no copies.
+    """
+    used = dict.fromkeys((name for name, part in sizing.machine.parts.items() if part.unit), 0)
+    wasted = Fraction(0)
+    for cluster in clusters:
+        for size, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
+            units = math.ceil(size.exact) if sizing.exact else size.units
+            wasted += units - size.exact
+            for part, need in (
+                (sizing.linear, units),
+                (sizing.attention, demand.keys_values),
+                (sizing.intermediates, demand.others),
+            ):
+                if part.unit:
+                    used[part.name] += need
+    pus = chips * sizing.machine.pus
+    return {
+        name: PartUse(
+            used=units,
+            total=sizing.machine.parts[name].capacity * pus,
+            wasted=float(wasted) if name == sizing.linear.name else 0.0,
+            unit=sizing.machine.parts[name].unit,
+        )
+        for name, units in used.items()
+    }
+
+
+def slots(sizing: Sizing, cluster: Cluster) -> int:
+    """Inferences whose keys, values and intermediates fit beside each other on every PU of ``cluster``."""
+    sizes = held_sizes(cluster)
+    return min(
+        (
+            _free_units(sizing, part, size, demand) // need
+            for size, demand in zip(sizes, cluster.demands, strict=True)
+            for part, need in _stored_units(sizing, demand).items()
+        ),
+        default=UNLIMITED,
+    )
+
+
+def _stored_units(sizing: Sizing, demand: Demand) -> dict[str, int]:
+    """Units that one inference takes of each part."""
+    units: dict[str, int] = {}
+    for part, need in ((sizing.attention, demand.keys_values), (sizing.intermediates, demand.others)):
+        if need:
+            units[part.name] = units.get(part.name, 0) + need
+    return units
+
+
+def _free_units(sizing: Sizing, part: str, weights: Size, demand: Demand) -> int:
+    """Units of a part beside the weights; ``ideal`` fills with copies all but one inference's."""
+    if part != sizing.linear.name:
+        return sizing.machine.parts[part].capacity
+    return sizing.reserved(demand) if sizing.exact else sizing.linear.capacity - weights.units
+
+
+def whole_instead(sizing: Sizing, clusters: Sequence[Cluster]) -> WholeInstead:
+    """What ``whole`` replication would give on the same PUs.
+
+    Returns: 0 copies and cycles where whole arrays do not hold the model there.
+    """
+    spare = [spare_units(sizing, cluster) for cluster in clusters]
+    short = max((-units for of_cluster in spare for units in of_cluster), default=0)
+    if short > 0:
+        return WholeInstead(feasible=False, short=short, copies=0, interval_cycles=0)
+    slowest, copies, interval = Fraction(-1), 1, 0
+    known: dict[object, tuple[int, ...]] = {}
+    for cluster, units in zip(clusters, spare, strict=True):
+        key = (cluster.stages, tuple(units))
+        if key not in known:
+            known[key] = whole_copies(cluster.stages, units)
+        for stage, count in zip(cluster.stages, known[key], strict=True):
+            if stage.load / count > slowest:
+                slowest, copies, interval = stage.load / count, count, -(-stage.interval // count)
+    return WholeInstead(feasible=True, short=0, copies=copies, interval_cycles=interval)

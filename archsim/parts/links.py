@@ -1,0 +1,74 @@
+"""Buses and links: media that move bytes, one transfer at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+
+from archsim.cost.entry import Charge, Component, Cost, CostTable, NonNegative, Positive, Section
+from archsim.task_graph import GraphBuilder, IntArray, Wire
+from archsim.units import ns_to_cycles, transfer_cycles
+
+
+class LinkModel(Section):
+    """A shared medium: a PU's bus, a chip's interconnect or global bus, a link between chips.
+
+    A bus is one medium for all that are connected to it; a link has one lane a direction.
+    """
+
+    kind: Literal["bus", "link"]
+    """Which kind of medium this is."""
+    bandwidth_gb_per_s: Positive
+    """Bytes a nanosecond, of each lane."""
+    latency_ns: NonNegative
+    """From the last byte's departure to its arrival."""
+    cost: Cost
+    """One bit's move (energy_pj), or the medium's power while busy; one medium's area and leakage."""
+
+    def build(self, name: str, clock_ghz: float) -> Link:
+        """The medium that a machine consists of."""
+        return Link(name, self, clock_ghz)
+
+
+@dataclass(frozen=True)
+class Link:
+    """A medium and its resource: transfers queue for it, first come first served.
+
+    Timing: occupancy = ceil(bytes * clock / bandwidth); latency = occupancy + fixed latency.
+    """
+
+    name: str
+    model: LinkModel
+    clock_ghz: float
+
+    @cached_property
+    def costs(self) -> CostTable:
+        """Energy of a bit: given, or the power while busy over the bits that it moves meanwhile."""
+        cost = self.model.cost
+        bits_per_ns = 8 * self.model.bandwidth_gb_per_s
+        energy = cost.energy_pj
+        if energy is None:
+            assert cost.active_power_mw is not None
+            energy = cost.active_power_mw / bits_per_ns
+        medium = Component(self.name, cost.area_mm2, energy * bits_per_ns, cost.leakage_mw)
+        return CostTable({f"{self.name}.bit": (Charge(self.name, energy),)}, (medium,))
+
+    def move(
+        self,
+        nbytes: IntArray | int,
+        token: IntArray,
+        after: Sequence[Wire],
+        graph: GraphBuilder,
+        lane: str = "",
+    ) -> Wire:
+        """One transfer for each token, on the resource of the graph's current place."""
+        occupancy = transfer_cycles(nbytes, self.model.bandwidth_gb_per_s, self.clock_ghz)
+        latency = occupancy + ns_to_cycles(self.model.latency_ns, self.clock_ghz)
+        bits = np.asarray(nbytes) * 8.0
+        counts = {f"{self.name}.bit": bits if bits.ndim else float(bits)}
+        resource = graph.resource(f"{self.name}{lane}", self.name)
+        return graph.add(resource, occupancy, latency, token, after, counts)

@@ -1,0 +1,167 @@
+"""The special function unit: a pipelined floating-point vector unit for the non-linear operations.
+
+Source: HyFlexPIM (ISCA 2025, arXiv 2506.00020), section 5.4 and Table 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from archsim.cost.entry import Charge, Component, Cost, CostTable, Count, Positive, Section
+from archsim.errors import did_you_mean
+from archsim.parts.facts import MachineFacts
+from archsim.parts.part import NO_SIZE, Held, Programming, Size, Stored, Tokens, Value
+from archsim.task_graph import GraphBuilder, Wire
+from archsim.workload.operations import KINDS, Operation, Precision
+
+Passes = Annotated[int, Field(ge=1, le=1000)]
+
+
+class SfuReference(Section):
+    """The unit that the cost row describes."""
+
+    inputs_per_cycle: Count
+    """Inputs of the unit."""
+    clock_ghz: Positive
+    """Clock at which the power holds: an operation's energy does not depend on the clock."""
+
+
+class SfuModel(Section):
+    """Special function units: softmax, normalisation, activation functions, sums."""
+
+    kind: Literal["sfu"]
+    """Which kind of part this is."""
+    count: Count
+    """Units in each instance of the part that they stand in, or in the PU."""
+    inside: str | None = None
+    """The part that it stands in: values move between the two without the PU's bus."""
+    inputs_per_cycle: Annotated[int, Field(ge=1, le=10**6)]
+    """Elements that enter a unit each cycle."""
+    pipeline_cycles: Annotated[int, Field(ge=0, le=10**6)]
+    """From an element's entry to its result."""
+    passes: dict[str, Passes]
+    """How often each operation streams its inputs through the unit."""
+    reference: SfuReference
+    """The unit that the cost row describes."""
+    cost: Cost
+    """The reference unit."""
+
+    @model_validator(mode="after")
+    def _passes_name_operations(self) -> Self:
+        allowed = [kind for kind, what in KINDS.items() if what.family == "nonlinear"]
+        for kind in self.passes:
+            if kind not in allowed:
+                hint = did_you_mean(kind, allowed)
+                raise ValueError(f"passes names {kind!r}, which is no non-linear operation{hint}")
+        return self
+
+    def build(self, name: str, count: int, machine: MachineFacts) -> Sfu:
+        """The part that a machine consists of; ``count`` units in a PU."""
+        return Sfu(name, count, self, machine.clock_ghz)
+
+
+@dataclass(frozen=True)
+class Sfu:
+    """The special function units of one PU: one queue, a server each.
+
+    Timing: occupancy = passes * ceil(operands * elements / inputs a cycle); latency = occupancy + pipeline.
+    """
+
+    name: str
+    count: int
+    model: SfuModel
+    clock_ghz: float
+
+    unit = ""
+    modes = ()
+    capacity = 0
+
+    def refuses(self, op: Operation, precision: Precision) -> str:
+        """It executes the operations whose passes the YAML states."""
+        if op.kind in self.model.passes:
+            return ""
+        known = ", ".join(sorted(self.model.passes))
+        return f"{self.name}.passes does not say how often {op.kind!r} streams its inputs (it has: {known})"
+
+    def size(self, stored: Stored) -> Size:
+        """It holds nothing."""
+        return NO_SIZE
+
+    def interval(self, stored: Stored, precision: Precision) -> int:
+        """It holds nothing."""
+        return 0
+
+    def cache_size(self, nbytes: int) -> int:
+        """It holds nothing."""
+        return 0
+
+    def run(
+        self,
+        op: Operation,
+        tokens: Tokens,
+        inputs: Sequence[Value],
+        held: Held | None,
+        precision: Precision,
+        graph: GraphBuilder,
+    ) -> Value:
+        """One task a token, on whichever unit is free first."""
+        width = inputs[0].width if op.kind == "softmax" else op.heads * op.head_size or op.width
+        # a token has as many operands as values arrive for it: two of eight experts', say
+        operands = np.sum([value.ready >= 0 for value in inputs], axis=0, dtype=np.int64)
+        elements = np.asarray(width, dtype=np.int64) * np.maximum(1, operands)
+        passes = self.model.passes[op.kind]
+        occupancy = -(-elements // self.model.inputs_per_cycle) * passes
+        resource = graph.resource(self.name, self.name, servers=self.count)
+        tasks = graph.add(
+            resource,
+            occupancy,
+            occupancy + self.model.pipeline_cycles,
+            tokens.index,
+            [value.ready for value in inputs],
+            {f"{self.name}.input": elements * float(passes)},
+        )
+        if op.kind == "softmax":
+            return Value(tasks, width, precision.score_bits, self.name)
+        bits = precision.partial_sum_bits if op.kind == "argmax" else precision.activation_bits
+        return Value(tasks, op.output_width, bits, self.name)
+
+    def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
+        """Not offered: it has no memory."""
+        raise NotImplementedError(f"{self.name} has no memory")
+
+    def peak_macs_per_cycle(self, precision: Precision) -> float:
+        """It multiplies no matrices."""
+        return 0.0
+
+    def warnings(self, held: Sequence[Held], precision: Precision) -> tuple[str, ...]:
+        """None."""
+        return ()
+
+    def program(self, held: Sequence[Held]) -> Programming:
+        """Nothing: it holds no weights."""
+        return Programming(0.0, 0.0)
+
+    @cached_property
+    def costs(self) -> CostTable:
+        """The row's power as the energy of one input: its power times a cycle, over its inputs."""
+        model, reference = self.model, self.model.reference
+        component = f"{self.name}.unit"
+        energy = model.cost.energy_pj
+        if energy is None:
+            assert model.cost.active_power_mw is not None
+            energy = model.cost.active_power_mw / reference.clock_ghz / reference.inputs_per_cycle
+        scale = model.inputs_per_cycle / reference.inputs_per_cycle
+        unit = Component(
+            component,
+            model.cost.area_mm2 * scale,
+            energy * model.inputs_per_cycle * self.clock_ghz,
+            model.cost.leakage_mw * scale,
+        )
+        return CostTable({f"{self.name}.input": (Charge(component, energy),)}, (unit,))

@@ -1,0 +1,158 @@
+"""Output that appears whole or not at all: written under another name beside its place, then renamed."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from archsim.errors import Finding, OutputError
+
+RESULT_FILES = frozenset({"result.json"})
+"""The names that a result directory may hold: one with any other file in it is never replaced."""
+
+
+def check_directory(path: str | Path, overwrite: bool = False) -> None:
+    """Find out before a long run whether ``write_directory`` will be able to write its result.
+
+    Raises: OutputError: when it is there already, cannot be replaced, or cannot be written.
+    """
+    with _os_errors(path):
+        _check_place(path, overwrite)
+        probe = _beside(_nearest_parent(path) / "probe")
+        probe.mkdir()
+        probe.rmdir()
+
+
+def write_directory(path: str | Path, files: Mapping[str, str | bytes], overwrite: bool = False) -> None:
+    """Make the directory ``path`` of ``files``, and its parents; one that is replaced goes last.
+
+    Args: files: contents by name, each one of RESULT_FILES.
+    Raises: OutputError: see ``check_directory``; the place is then as it was before.
+    """
+    with _os_errors(path):
+        _check_place(path, overwrite)
+        target = _real(path)
+        with _made_parents(target):
+            fresh = _beside(target)
+            try:
+                fresh.mkdir()
+                for name, content in files.items():
+                    _write(fresh / name, content)
+                _replace_directory(fresh, target)
+            finally:
+                shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_file(path: str | Path, content: str | bytes) -> None:
+    """Write one file, in place of one that is there; what is no regular file, such as a pipe, is written to.
+
+    Raises: OutputError: when it cannot be written; the place is then as it was before.
+    """
+    with _os_errors(path):
+        target = _real(path)
+        if target.exists() and not target.is_file():
+            _write(target, content)
+            return
+        _nearest_parent(path)
+        with _made_parents(target):
+            fresh = _beside(target)
+            try:
+                _write(fresh, content)
+                fresh.replace(target)
+            finally:
+                fresh.unlink(missing_ok=True)
+
+
+def _check_place(path: str | Path, overwrite: bool) -> None:
+    """Refuse a place that is taken by anything but a result that may be replaced."""
+    target = _real(path)
+    if not target.exists():
+        _nearest_parent(path)
+        return
+    if not target.is_dir():
+        raise OutputError(Finding("exists and is not a directory; name another one", str(path)))
+    if target.is_mount():
+        raise OutputError(Finding("is where a file system is mounted; name a directory inside it", str(path)))
+    others = sorted(entry.name for entry in target.iterdir() if not _is_ours(entry))
+    if others:
+        more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+        what = f"exists and holds what archsim did not write ({others[0]}{more}); name another one"
+        raise OutputError(Finding(what, str(path)))
+    if not overwrite:
+        raise OutputError(Finding("exists; replace it with --overwrite, or name another one", str(path)))
+
+
+def _nearest_parent(path: str | Path) -> Path:
+    """The parent directory, or the nearest one above it that exists."""
+    parent = next(parent for parent in _real(path).parents if parent.exists())
+    if not parent.is_dir():
+        raise OutputError(Finding(f"cannot be written: {parent} is not a directory", str(path)))
+    return parent
+
+
+def _is_ours(entry: Path) -> bool:
+    return entry.name in RESULT_FILES and entry.is_file()
+
+
+def _replace_directory(fresh: Path, target: Path) -> None:
+    """Rename ``fresh`` to ``target``; what was there comes back if that fails, and is removed if not."""
+    if not target.exists():
+        fresh.rename(target)
+        return
+    old = _beside(target)
+    target.rename(old)
+    try:
+        fresh.rename(target)
+    except BaseException:
+        old.rename(target)
+        raise
+    for entry in old.iterdir():
+        if _is_ours(entry):
+            entry.unlink()
+    old.rmdir()
+
+
+@contextmanager
+def _made_parents(target: Path) -> Iterator[None]:
+    """Make the missing parents of ``target``; remove them again if the body fails."""
+    missing = [parent for parent in target.parents if not parent.exists()]
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except BaseException:
+        for parent in missing:
+            if parent.is_dir() and not any(parent.iterdir()):
+                parent.rmdir()
+        raise
+
+
+@contextmanager
+def _os_errors(path: str | Path) -> Iterator[None]:
+    """Turn what the operating system refuses into a finding about ``path``."""
+    if not str(path):
+        raise OutputError("the name of the output is empty")
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise OutputError(Finding(f"cannot be written: {reason}", str(path))) from error
+
+
+def _write(path: Path, content: str | bytes) -> None:
+    data = content.encode() if isinstance(content, str) else content
+    with path.open("wb") as file:
+        file.write(data)
+
+
+def _real(path: str | Path) -> Path:
+    """The place itself where ``path`` is a symbolic link to it."""
+    return Path(os.path.realpath(path))
+
+
+def _beside(target: Path) -> Path:
+    """A new name in the same directory, hence on the same file system."""
+    return target.parent / f".archsim-{secrets.token_hex(8)}"

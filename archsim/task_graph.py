@@ -1,0 +1,334 @@
+"""The task graph: arrays that ``schedule`` fills and ``sim`` runs, one entry a task.
+
+A graph describes one inference. It is periodic: every edge carries a distance in inferences, so that
+the same arrays describe a stream of any length. Task ``t`` of inference ``i`` has the number
+``i * tasks + t``; an edge of distance ``d`` leads from inference ``i`` to inference ``i + d`` and does
+not exist for the first ``d`` inferences. All times are integer cycles of the system clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.errors import SimulationError
+
+IntArray = NDArray[np.integer[Any]]
+Wire = NDArray[np.int32]
+"""Task numbers of any shape, -1 where there is nothing to wait for."""
+
+JOIN = -1
+"""The resource of a task without resource and duration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a resource stands; ``pu`` counts over all chips and is -1 for what a chip's PUs share."""
+
+    chip: int = 0
+    pu: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A server that tasks hold for their occupancy, one task a server at a time, first come first served.
+
+    Args: name: unique, such as ``chip0.pu3.analog.l3.q``; part: the class that utilisation is reported
+        for, such as ``analog``; servers: tasks that it serves at once from one queue; copies: queues
+        of their own, to which tasks are dealt in turn.
+    """
+
+    name: str
+    part: str
+    place: Place
+    servers: int = 1
+    copies: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Edges sorted by the task that they leave.
+
+    Args: first: (tasks + 1,), where each task's edges begin; target: (edges,) task numbers;
+        distance: (edges,) inferences between the two ends.
+    """
+
+    first: NDArray[np.int64]
+    target: NDArray[np.int32]
+    distance: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class ActionCount:
+    """How often the tasks ``first .. first + tasks - 1`` do one action: a number each, or one for all."""
+
+    first: int
+    tasks: int
+    action: str
+    count: NDArray[np.float64] | float
+
+    @property
+    def total(self) -> float:
+        """The actions of all the tasks together."""
+        if isinstance(self.count, np.ndarray):
+            return float(self.count.sum())
+        return self.count * self.tasks
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskGraph:
+    """One inference as arrays, ready to run.
+
+    Args: resource: (tasks,) index into ``resources``, JOIN for a task without one; turn: (tasks,) which
+        copy of the resource is this task's, modulo ``copies``, in inference 0; occupancy: (tasks,)
+        cycles for which the resource is held; latency: (tasks,) cycles from start to finish;
+        on_finish, on_start: edges to tasks that wait for a finish, or for a start;
+        operation: (tasks,) index into ``operations`` and ``layers``; token: (tasks,) index of the token
+        in program order, -1 for none; pu: (tasks,) the PU, -1 for none; turns: (resources,) tasks that
+        one inference deals to the copies of each resource; layers: -1 for none.
+    Task 0 is the inference's entry, on which all others depend, and the last task its exit.
+    """
+
+    resource: NDArray[np.int32]
+    turn: NDArray[np.int32]
+    occupancy: NDArray[np.int32]
+    latency: NDArray[np.int32]
+    operation: NDArray[np.int32]
+    token: NDArray[np.int32]
+    pu: NDArray[np.int32]
+    on_finish: Edges
+    on_start: Edges
+    resources: tuple[Resource, ...]
+    turns: NDArray[np.int32]
+    operations: tuple[str, ...]
+    layers: tuple[int, ...]
+    actions: tuple[ActionCount, ...]
+
+    def __len__(self) -> int:
+        return len(self.resource)
+
+    @property
+    def entry(self) -> int:
+        """The task on which all others of an inference depend."""
+        return 0
+
+    @property
+    def exit(self) -> int:
+        """The task that depends on all others of an inference."""
+        return len(self) - 1
+
+    def busy_cycles(self) -> NDArray[np.int64]:
+        """(resources,) cycles for which one inference holds each resource, all its copies together."""
+        held = self.resource >= 0
+        weights = self.occupancy[held].astype(np.float64)
+        return np.bincount(self.resource[held], weights, len(self.resources)).astype(np.int64)
+
+    def describe_task(self, task: int) -> str:
+        """A task as a person names it: operation, token, resource."""
+        operation = self.operations[self.operation[task]]
+        token = f" of token {self.token[task]}" if self.token[task] >= 0 else ""
+        resource = self.resource[task]
+        where = f" on {self.resources[resource].name}" if resource >= 0 else " (a join)"
+        return f"{operation}{token}{where}"
+
+
+class GraphBuilder:
+    """Collects blocks of tasks; ``place`` and ``operation`` are the tags of the next block.
+
+    While ``buffers_bounded`` is false, rings are left out: a decode stream has one token in flight, and
+    to count its tokens on through the inferences would let one stream wait for the end of another.
+    Every method is vectorised over tokens: a block is one call, however many tasks it has.
+    """
+
+    def __init__(self) -> None:
+        self.place = Place()
+        self.operation = 0
+        self.buffers_bounded = True
+        self._size = 0
+        self._columns: dict[str, list[NDArray[np.int32]]] = {
+            name: [] for name in ("resource", "turn", "occupancy", "latency", "operation", "token", "pu")
+        }
+        self._edges: list[tuple[Wire, Wire, bool, int]] = []
+        self._resources: dict[str, int] = {}
+        self._resource_list: list[Resource] = []
+        self._turns: list[int] = []
+        self._operation_index: dict[str, int] = {}
+        self._layers: list[int] = []
+        self._actions: list[ActionCount] = []
+        self.begin_operation("entry", None)
+        self._append(1, JOIN, 0, 0, np.array([-1]), 0)
+
+    @property
+    def size(self) -> int:
+        """Tasks so far."""
+        return self._size
+
+    def begin_operation(self, name: str, layer: int | None) -> None:
+        """Tag the next blocks with an operation of the trace; an operation may be begun again."""
+        if name not in self._operation_index:
+            self._operation_index[name] = len(self._operation_index)
+            self._layers.append(-1 if layer is None else layer)
+        self.operation = self._operation_index[name]
+
+    def resource(self, name: str, part: str, *, servers: int = 1, copies: int = 1) -> int:
+        """The resource ``name`` of the current place, made when it is first asked for."""
+        where = f"chip{self.place.chip}"
+        if self.place.pu >= 0:
+            where += f".pu{self.place.pu}"
+        full = f"{where}.{name}"
+        if full not in self._resources:
+            self._resources[full] = len(self._resource_list)
+            self._resource_list.append(Resource(full, part, self.place, servers, copies))
+            self._turns.append(0)
+        return self._resources[full]
+
+    def add(
+        self,
+        resource: int,
+        occupancy: IntArray | int,
+        latency: IntArray | int,
+        token: IntArray,
+        after: Iterable[Wire] = (),
+        actions: Mapping[str, NDArray[Any] | float] | None = None,
+    ) -> Wire:
+        """One task for each entry of ``token``.
+
+        Args: occupancy, latency: cycles, one for all or (tasks,); token: (tasks,) indices in program
+            order; after: wires of shape (tasks,) or (tasks, k) that each task waits for; actions: how
+            often each task does an action, one number for all or (tasks,).
+        Returns: (tasks,) the new task numbers.
+        """
+        count = len(token)
+        turn: IntArray | int = 0
+        if resource >= 0 and self._resource_list[resource].copies > 1:
+            turn = self._turns[resource] + np.arange(count)
+            self._turns[resource] += count
+        first = self._append(count, resource, occupancy, latency, token, turn)
+        tasks = np.arange(first, first + count, dtype=np.int32)
+        for wire in after:
+            self.edge(wire, tasks)
+        for action, number in (actions or {}).items():
+            times = np.asarray(number, dtype=np.float64) if isinstance(number, np.ndarray) else float(number)
+            self._actions.append(ActionCount(first, count, action, times))
+        return tasks
+
+    def join(self, after: Iterable[Wire], token: IntArray) -> Wire:
+        """Tasks without resource and duration that finish when all of ``after`` has."""
+        return self.add(JOIN, 0, 0, token, after)
+
+    def edge(self, source: Wire, target: Wire, *, from_start: bool = False, distance: int = 0) -> None:
+        """Let ``target`` wait for ``source``: same shape, or ``source`` with one axis more."""
+        if source.ndim == target.ndim + 1:
+            target = np.broadcast_to(target[..., None], source.shape)
+        source, target = np.broadcast_arrays(source, target)
+        source, target = source.ravel(), target.ravel()
+        real = (source >= 0) & (target >= 0)
+        if not real.all():
+            source, target = source[real], target[real]
+        if len(source):
+            self._edges.append((source, target, from_start, distance))
+
+    def ring(self, release: Wire, acquire: Wire, depth: int, *, from_start: bool = False) -> None:
+        """A bounded buffer: ``acquire`` of a token waits for ``release`` of the token ``depth`` before it.
+
+        Tokens are counted on through the inferences of a stream, in program order.
+        Args: release, acquire: (tokens,); depth: slots of the buffer.
+        """
+        tokens = len(acquire)
+        if not tokens or not self.buffers_bounded:
+            return
+        whole, rest = divmod(depth, tokens)
+        # token t of inference i waits for token t - rest of inference i - whole,
+        # which for t < rest is token t - rest + tokens of inference i - whole - 1
+        if rest < tokens:
+            self.edge(release[: tokens - rest], acquire[rest:], from_start=from_start, distance=whole)
+        if rest:
+            self.edge(release[tokens - rest :], acquire[:rest], from_start=from_start, distance=whole + 1)
+
+    def build(self) -> TaskGraph:
+        """The finished graph, with its entry before the first tasks and its exit after the last ones."""
+        self.begin_operation("exit", None)
+        size = self._size
+        source, target, from_start, distance = self._joined_edges()
+        inner = distance == 0
+        waits = np.zeros(size, dtype=bool)
+        waits[target[inner]] = True
+        waits[0] = True
+        leads = np.zeros(size, dtype=bool)
+        leads[source[inner & ~from_start]] = True
+        roots = np.flatnonzero(~waits).astype(np.int32)
+        sinks = np.flatnonzero(~leads).astype(np.int32)
+        leaving = self._append(1, JOIN, 0, 0, np.array([-1]), 0)
+        source = np.concatenate([source, np.zeros(len(roots), np.int32), sinks])
+        target = np.concatenate([target, roots, np.full(len(sinks), leaving, np.int32)])
+        extra = len(roots) + len(sinks)
+        from_start = np.concatenate([from_start, np.zeros(extra, bool)])
+        distance = np.concatenate([distance, np.zeros(extra, np.int32)])
+        columns = {name: np.concatenate(blocks) for name, blocks in self._columns.items()}
+        return TaskGraph(
+            **columns,
+            on_finish=_sorted_edges(source, target, distance, ~from_start, self._size),
+            on_start=_sorted_edges(source, target, distance, from_start, self._size),
+            resources=tuple(self._resource_list),
+            turns=np.array(self._turns, dtype=np.int32),
+            operations=tuple(self._operation_index),
+            layers=tuple(self._layers),
+            actions=tuple(self._actions),
+        )
+
+    def _append(
+        self,
+        count: int,
+        resource: int,
+        occupancy: IntArray | int,
+        latency: IntArray | int,
+        token: IntArray,
+        turn: IntArray | int,
+    ) -> int:
+        """Append one block; returns its first task number."""
+        values = {
+            "resource": resource,
+            "turn": turn,
+            "occupancy": occupancy,
+            "latency": latency,
+            "operation": self.operation,
+            "token": token,
+            "pu": self.place.pu,
+        }
+        for name, value in values.items():
+            block = np.empty(count, dtype=np.int32)
+            block[:] = value
+            self._columns[name].append(block)
+        first = self._size
+        self._size += count
+        if self._size >= 2**31 - 1:
+            raise SimulationError(
+                "the task graph of one inference has more than 2147483647 tasks; use fewer tokens"
+            )
+        return first
+
+    def _joined_edges(self) -> tuple[Wire, Wire, NDArray[np.bool_], NDArray[np.int32]]:
+        if not self._edges:
+            none = np.zeros(0, dtype=np.int32)
+            return none, none, np.zeros(0, dtype=bool), none
+        sizes = [len(block[0]) for block in self._edges]
+        source = np.concatenate([block[0] for block in self._edges])
+        target = np.concatenate([block[1] for block in self._edges])
+        from_start = np.repeat([block[2] for block in self._edges], sizes)
+        distance = np.repeat(np.array([block[3] for block in self._edges], dtype=np.int32), sizes)
+        return source, target, from_start, distance
+
+
+def _sorted_edges(
+    source: Wire, target: Wire, distance: NDArray[np.int32], chosen: NDArray[np.bool_], tasks: int
+) -> Edges:
+    """The chosen edges, sorted by source, in the order in which they were added."""
+    source, target, distance = source[chosen], target[chosen], distance[chosen]
+    order = np.argsort(source, kind="stable")
+    first = np.zeros(tasks + 1, dtype=np.int64)
+    np.cumsum(np.bincount(source, minlength=tasks), out=first[1:])
+    return Edges(first, target[order].astype(np.int32, copy=False), distance[order])

@@ -1,0 +1,1 @@
+"""What runs: operations, traces, and the models that traces are generated from."""
