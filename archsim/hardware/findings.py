@@ -23,7 +23,8 @@ _EXPECTED = {
     "int_from_float": "a whole number",
     "bool_type": "true or false",
     "string_type": "a text",
-    "string_too_short": "a text of at least {min_length} characters",
+    "string_too_short": "a text of {min_length} or more characters",
+    "too_short": "{min_length} or more entries",
     "dict_type": "a section",
     "model_type": "a section",
     "list_type": "a list",
@@ -103,7 +104,8 @@ def _given(errors: Sequence[ErrorDetails]) -> str:
     if value is None or isinstance(value, bool):
         return {None: "nothing", True: "true", False: "false"}[value]
     if isinstance(value, dict | list):
-        return "a section" if isinstance(value, dict) else "a list"
+        kind = "section" if isinstance(value, dict) else "list"
+        return f"a {kind}" if value else f"an empty {kind}"
     shown = shorten(str(value))[1:-1]
     whole = any(details["type"] in ("int_type", "int_from_float") for details in errors)
     if whole and isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -123,7 +125,9 @@ def _missing(path: Path, root: type[Section], data: Any) -> str:
     section = look_up(root, data, path[:-1])
     assert isinstance(section, type)
     field = section.model_fields[str(path[-1])]
-    meaning = " ".join((field.description or "").split()).rstrip(".")
+    meaning = " ".join((field.description or "").split()).rstrip(".").replace("``", "'")
+    if not meaning[1:2].isupper():
+        meaning = meaning[:1].lower() + meaning[1:]
     what = what_stands_at(field_annotation(field), None)
     costs = section if path[-1] != "source" else None
     for candidate in (what, costs):

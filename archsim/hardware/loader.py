@@ -67,7 +67,7 @@ class _Locator:
         """Names the override of the value, or of one that the value consists of, before the file."""
         for override in reversed(self.overrides):
             shared = min(len(path), len(override.path))
-            if path[:shared] == override.path[:shared]:
+            if shared and path[:shared] == override.path[:shared]:
                 return Finding(message, override.label, path="" if path == override.path else dotted(path))
         depth = next((depth for depth in range(len(path), 0, -1) if path[:depth] in self.lines), 0)
         return Finding(message, self.file, self.lines[path[:depth]], dotted(path))

@@ -23,7 +23,7 @@ MAX_DEPTH = 32
 """No hardware description is nested more deeply."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
+_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _INTEGER = re.compile(r"[-+]?[0-9][0-9_]*")
 _FLOAT = re.compile(r"[-+]?(\.[0-9][0-9_]*|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Any] = {
@@ -117,8 +117,8 @@ class _Builder:
         line = _line(event)
         path = (*top.path, top.key)
         if not _KEY.fullmatch(top.key):
-            shown = shorten(top.key)
-            message = f"the key {shown} must be a word of letters, digits, _ and -, beginning with a letter"
+            top.key = shorten(top.key)
+            message = f"the key {top.key} must be a word of letters, digits, _ and -, beginning with a letter"
             self._note(message, top.path, line)
         elif top.key in top.keys:
             self._note(f"given twice, first in line {top.keys[top.key]}", path, line)
@@ -149,7 +149,7 @@ class _Builder:
         self.findings.append(Finding(message, self.file, line, dotted(path)))
 
     def _refuse(self, message: str, event: yaml.Event) -> NoReturn:
-        path = dotted(self.open[-1].path) if self.open else ""
+        path = dotted(self.open[-1].path) if 0 < len(self.open) < MAX_DEPTH else ""
         raise HardwareError([*self.findings, Finding(message, self.file, _line(event), path)])
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from archsim.cost.entry import Section
 from archsim.errors import Finding, HardwareError, did_you_mean
 from archsim.hardware.kinds import Entries, field_names, look_up
@@ -31,7 +33,10 @@ def read_overrides(given: Sequence[str] | Mapping[str, Any]) -> tuple[list[Overr
     Args: given: texts ``PATH=VALUE``, their values written as in YAML; or values by path.
     """
     if isinstance(given, Mapping):
-        return [_override(path, value, f"{path}={value}") for path, value in given.items()], []
+        plain = {
+            path: value.item() if isinstance(value, np.generic) else value for path, value in given.items()
+        }
+        return [_override(path, value, f"{path}={value}") for path, value in plain.items()], []
     overrides: list[Override] = []
     findings: list[Finding] = []
     for text in [given] if isinstance(given, str) else given:

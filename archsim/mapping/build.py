@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from archsim.errors import MappingError
 from archsim.mapping.demand import Sizing
 from archsim.mapping.infeasible import infeasible, refusals
+from archsim.mapping.parallel import restated
 from archsim.mapping.placement import placements
 from archsim.mapping.plan import Group, PartUse, Plan, Step
 from archsim.mapping.replication import Cluster, replicate
@@ -34,7 +35,7 @@ def map_trace(machine: Machine, trace: Trace) -> Plan:
     replicated = [(placement, replicate(sizing, placement)) for placement in ways]
     placement, clusters = min(replicated, key=lambda way: max(cluster.slowest for cluster in way[1]))
     groups = _groups(sizing, clusters)
-    busy = {pu for cluster in clusters for pu in cluster.pus}
+    busy = {pu for pus in placement.pus for pu in pus}
     chips = 1 + max(busy) // machine.pus
     parts = part_uses(sizing, clusters, chips)
     return Plan(
@@ -54,27 +55,32 @@ def _groups(sizing: Sizing, clusters: Sequence[Cluster]) -> tuple[Group, ...]:
     groups: dict[int, Group] = {}
     for cluster in clusters:
         fit = slots(sizing, cluster)
-        copies = iter(cluster.copies)
-        for index, steps in zip(cluster.sections, cluster.steps, strict=True):
-            section = sizing.sections[index]
-            groups[index] = Group(
-                name=section.name,
-                layer=section.layer,
-                pus=cluster.pus,
-                steps=tuple(
-                    _copied(step, next(copies), cluster.speed) if step.held else step for step in steps
-                ),
-                slots=fit,
-                bytes_per_inference=max(demand.nbytes for demand in sizing.demand(section, len(cluster.pus))),
-            )
+        copied = _copied(cluster)
+        for pus, sections in cluster.places:
+            for index, steps in zip(sections, copied, strict=True):
+                section, model = sizing.sections[index], sizing.model(index)
+                groups[index] = Group(
+                    name=section.name,
+                    layer=section.layer,
+                    pus=pus,
+                    steps=restated(steps, pus, model.operations, section.operations),
+                    slots=fit,
+                    bytes_per_inference=max(demand.nbytes for demand in sizing.demand(model, len(pus))),
+                )
     return tuple(groups[index] for index in range(len(groups)))
 
 
-def _copied(step: Step, copies: int, speed: Fraction) -> Step:
-    if copies == 1 and speed == 1:
+def _copied(cluster: Cluster) -> list[list[Step]]:
+    """The steps of each section of ``cluster`` with the copies of their weights."""
+    copies = iter(cluster.copies)
+    return [[_copied_step(step, copies, cluster.speed) for step in steps] for steps in cluster.steps]
+
+
+def _copied_step(step: Step, copies: Iterator[int], speed: Fraction) -> Step:
+    if not step.held:
         return step
-    held = tuple(one and replace(one, copies=copies, speed=speed) for one in step.held)
-    return replace(step, held=held)
+    count = next(copies)
+    return replace(step, held=tuple(held and replace(held, copies=count, speed=speed) for held in step.held))
 
 
 def _replicas(sizing: Sizing, clusters: Sequence[Cluster]) -> dict[str, Fraction]:
@@ -82,11 +88,11 @@ def _replicas(sizing: Sizing, clusters: Sequence[Cluster]) -> dict[str, Fraction
     found: dict[int, Fraction] = {}
     for cluster in clusters:
         stages = iter(zip(cluster.stages, cluster.copies, strict=True))
-        for index, steps in zip(cluster.sections, cluster.steps, strict=True):
+        for order, steps in enumerate(cluster.steps):
             own = [next(stages) for step in steps if step.held]
             if own:
-                slowest = max(own, key=lambda pair: pair[0].load / pair[1])
-                found[index] = slowest[1] * cluster.speed
+                _, copies = max(own, key=lambda pair: pair[0].load / pair[1])
+                found |= {sections[order]: copies * cluster.speed for _, sections in cluster.places}
     return {sizing.sections[index].name: found[index] for index in sorted(found)}
 
 
@@ -105,7 +111,9 @@ def _warnings(
             f"inferences at once, mapping.in_flight asks for {wanted}"
         )
     if sizing.exact:
-        whole = sum(demand.weights.units for cluster in clusters for demand in cluster.demands)
+        whole = sum(
+            len(cluster.places) * demand.weights.units for cluster in clusters for demand in cluster.demands
+        )
         part = sizing.linear
         counted = parts[part.name].used if part.name in parts else 0
         if whole > counted:

@@ -13,12 +13,10 @@ from archsim.mapping.parallel import Rules, steps_of
 from archsim.mapping.plan import Step
 from archsim.mapping.sections import Section, Traffic, sections_of, traffic_of
 from archsim.parts.part import NO_SIZE, Part, Region, Size, Stored
-from archsim.workload.operations import Family, Operation, Precision, Trace
+from archsim.workload.operations import Operation, Precision, Trace
 
 if TYPE_CHECKING:
     from archsim.hardware.machine import Machine
-
-FAMILIES: tuple[Family, ...] = ("linear", "attention", "nonlinear")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +51,8 @@ class Shortage:
     have: int
 
     def __str__(self) -> str:
-        if not self.unit:
-            return f"part {self.part!r} holds nothing"
-        return (
-            f"needs {self.need} {self.unit} of {self.part!r}, a PU has {self.have}: "
-            f"{self.need - self.have} short"
-        )
+        short = self.need - self.have
+        return f"{self.need} {self.unit} of {self.part!r}, a PU has {self.have}: {short} short"
 
 
 class Sizing:
@@ -73,19 +67,29 @@ class Sizing:
         self.linear: Part = machine.parts[mapping.linear]
         self.attention: Part = machine.parts[mapping.attention]
         self.intermediates: Part = machine.parts[mapping.intermediates]
-        executors: dict[Family, str] = {family: getattr(mapping, family) for family in FAMILIES}
-        self.rules = Rules(
-            executors={**executors, "embedding": mapping.embedding},
-            modes=tuple(self.linear.modes),
-            svd=mapping.svd,
-            slc_rate=exact_rate(mapping.slc_rate),
-            bits=trace.precision.weight_bits,
-        )
-        self.exact = mapping.replication == "ideal"
-        self._content = {section.name: section.content for section in self.sections}
-        self._demands: dict[tuple[tuple[object, ...], int], tuple[Demand, ...]] = {}
+        self.exact: bool = mapping.replication == "ideal"
+        self.rules = rules_of(machine, trace)
+        self._first: dict[object, Section] = {}
+        self._model = [self._first.setdefault(section.content, section) for section in self.sections]
+        self._steps: dict[tuple[str, int], tuple[Step, ...]] = {}
+        self._demands: dict[tuple[str, int], tuple[Demand, ...]] = {}
         self._sizes: dict[tuple[int, int, tuple[Region, ...]], Size] = {}
-        self._intervals: dict[tuple[int, int, tuple[Region, ...]], int] = {}
+
+    @property
+    def models(self) -> list[Section]:
+        """The first of each kind of equal sections."""
+        return list(self._first.values())
+
+    def model(self, index: int) -> Section:
+        """The first section that equals the one at ``index``: sizes and shares are the same."""
+        return self._model[index]
+
+    def steps(self, model: Section, pus: int) -> tuple[Step, ...]:
+        """The steps of ``model`` on ``pus`` PUs, with one copy of the weights."""
+        key = (model.name, pus)
+        if key not in self._steps:
+            self._steps[key] = steps_of(model.operations, tuple(range(pus)), self.rules)
+        return self._steps[key]
 
     def size(self, stored: Stored) -> Size:
         """What ``stored`` takes of the part that holds the weights."""
@@ -94,63 +98,74 @@ class Sizing:
             self._sizes[key] = self.linear.size(stored)
         return self._sizes[key]
 
-    def interval(self, stored: Stored) -> int:
-        """Cycles between two tokens through one copy of ``stored``."""
-        key = (stored.rows, stored.columns, stored.regions)
-        if key not in self._intervals:
-            self._intervals[key] = self.linear.interval(stored, self.trace.precision)
-        return self._intervals[key]
-
-    def demand(self, section: Section, pus: int) -> tuple[Demand, ...]:
-        """What ``section`` needs of each of ``pus`` PUs."""
-        key = (self._content[section.name], pus)
+    def demand(self, model: Section, pus: int) -> tuple[Demand, ...]:
+        """What ``model`` needs of each of ``pus`` PUs."""
+        key = (model.name, pus)
         if key not in self._demands:
-            steps = steps_of(section.operations, tuple(range(pus)), self.rules)
+            steps = self.steps(model, pus)
             self._demands[key] = tuple(self._demand_of_pu(steps, pu) for pu in range(pus))
         return self._demands[key]
 
     def _demand_of_pu(self, steps: Sequence[Step], pu: int) -> Demand:
-        weights = NO_SIZE
-        for step in steps:
-            held = step.held[pu] if pu < len(step.held) else None
-            if held is not None:
-                weights = weights + self.size(held.stored)
-        keys_values = cached_bytes(steps, pu, self.traffic, self.trace.precision)
-        others = waiting_bytes(
-            steps, pu, self.traffic, self.trace.precision, self.machine.mapping.score_slots
-        )
+        held = [step.held[pu] for step in steps if pu < len(step.held)]
+        precision = self.trace.precision
+        keys_values = cached_bytes(steps, pu, self.traffic, precision)
+        others = waiting_bytes(steps, pu, self.traffic, precision, self.machine.mapping.score_slots)
         return Demand(
-            weights,
+            sum((self.size(one.stored) for one in held if one), start=NO_SIZE),
             self.attention.cache_size(keys_values) if keys_values else 0,
             self.intermediates.cache_size(others) if others else 0,
             keys_values + others,
         )
 
+    def fits(self, model: Section, pus: int) -> bool:
+        """Whether ``pus`` PUs hold the weights and one inference's values of ``model``."""
+        return not self.shortages(self.demand(model, pus))
+
     def shortages(self, demands: Iterable[Demand]) -> list[Shortage]:
         """What the fullest of PUs with these ``demands`` lack, part by part."""
         worst: dict[str, Shortage] = {}
-        for demand in demands:
-            for part, need in self._needs(demand).items():
-                have = self.machine.parts[part].capacity
-                if need > have and (part not in worst or need > worst[part].need):
-                    worst[part] = Shortage(part, self.machine.parts[part].unit, math.ceil(need), have)
+        for demand in set(demands):
+            for name, need in self._needs(demand).items():
+                part = self.machine.parts[name]
+                if need > part.capacity and (name not in worst or need > worst[name].need):
+                    worst[name] = Shortage(name, part.unit, math.ceil(need), part.capacity)
         return list(worst.values())
 
-    def _needs(self, demand: Demand) -> dict[str, Fraction]:
-        needs: dict[str, Fraction] = {}
-        weights = demand.weights.exact if self.exact else Fraction(demand.weights.units)
-        for part, need in (
-            (self.linear, weights),
-            (self.attention, demand.keys_values),
-            (self.intermediates, demand.others),
-        ):
-            needs[part.name] = needs.get(part.name, Fraction(0)) + need
+    def _needs(self, demand: Demand) -> dict[str, Fraction | int]:
+        needs: dict[str, Fraction | int] = dict(self.values(demand))
+        weights = demand.weights.exact if self.exact else demand.weights.units
+        needs[self.linear.name] = needs.get(self.linear.name, 0) + weights
         return needs
 
-    def reserved(self, demand: Demand) -> int:
-        """Units of the part that holds the weights that one inference's values take from it."""
-        values = ((self.attention, demand.keys_values), (self.intermediates, demand.others))
-        return sum(units for part, units in values if part.name == self.linear.name)
+    def values(self, demand: Demand) -> dict[str, int]:
+        """Units that one inference's values take of each part that stores some, by its name."""
+        units: dict[str, int] = {}
+        for part, need in ((self.attention, demand.keys_values), (self.intermediates, demand.others)):
+            if need:
+                units[part.name] = units.get(part.name, 0) + need
+        return units
+
+    def room(self, demand: Demand) -> int:
+        """Units of the part that holds the weights which the values of one inference leave to them."""
+        return self.linear.capacity - self.values(demand).get(self.linear.name, 0)
+
+
+def rules_of(machine: Machine, trace: Trace) -> Rules:
+    """What a machine's ``mapping`` section and a trace's precision say about the steps."""
+    mapping = machine.mapping
+    return Rules(
+        executors={
+            "linear": mapping.linear,
+            "attention": mapping.attention,
+            "nonlinear": mapping.nonlinear,
+            "embedding": mapping.embedding,
+        },
+        modes=tuple(machine.parts[mapping.linear].modes),
+        svd=mapping.svd,
+        slc_rate=exact_rate(mapping.slc_rate),
+        bits=trace.precision.weight_bits,
+    )
 
 
 def _share(step: Step, pu: int) -> Operation | None:

@@ -2,43 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from archsim.errors import Finding, MappingError
 from archsim.mapping.demand import Sizing
-from archsim.mapping.placement import deal_layers, layer_indices, needed_pus, placements, stack
+from archsim.mapping.placement import (
+    Block,
+    deal_layers,
+    layer_indices,
+    needed_pus,
+    neighbour,
+    placements,
+    stack,
+)
 from archsim.mapping.sections import Section
 
 # A section that this many PUs do not hold is said to fit nowhere.
-MOST_PUS = 1 << 12
+MOST_PUS = 1 << 10
 
 
 def refusals(sizing: Sizing) -> list[Finding]:
-    """A finding for each operation that the part it is mapped to refuses; equal reasons are given once."""
+    """A finding for each kind of operation, or of values, that the part it is mapped to does not take."""
+    machine = sizing.machine
     found: dict[str, Finding] = {}
-    for op in sizing.trace.operations:
-        if op.family == "embedding":
-            continue
-        part = sizing.machine.parts[sizing.rules.executors[op.family]]
-        reason = part.refuses(op, sizing.trace.precision)
-        if reason and reason not in found:
+    operations = [op for section in sizing.models for op in section.operations]
+    for op in operations:
+        part = machine.parts.get(sizing.rules.executors[op.family])
+        reason = part.refuses(op, sizing.trace.precision) if part else ""
+        if part and reason and reason not in found:
             message = f"{op.id} ({op.kind}) cannot run on part {part.name!r}: {reason}"
-            found[reason] = Finding(message, sizing.machine.file, path=f"mapping.{op.family}")
+            found[reason] = Finding(message, machine.file, path=f"mapping.{op.family}")
+    stored = {"attention": "keys and values", "intermediates": "queries, scores and residual vectors"}
+    for role, values in stored.items():
+        part = sizing.attention if role == "attention" else sizing.intermediates
+        if not part.unit and any(op.family == "attention" for op in operations):
+            message = f"part {part.name!r} stores nothing, but {values} must wait in it"
+            found[role] = Finding(message, machine.file, path=f"mapping.{role}")
     return list(found.values())
 
 
 def infeasible(sizing: Sizing) -> MappingError:
     """The error for a trace that has no placement on the machine."""
-    findings = [finding for section in _distinct(sizing) for finding in _too_large(sizing, section)]
+    findings = [finding for section in sizing.models for finding in _too_large(sizing, section)]
     return MappingError(findings or [_too_few(sizing)])
-
-
-def _distinct(sizing: Sizing) -> Iterator[Section]:
-    seen = set()
-    for section in sizing.sections:
-        if section.content not in seen:
-            seen.add(section.content)
-            yield section
 
 
 def _too_large(sizing: Sizing, section: Section) -> Iterator[Finding]:
@@ -48,12 +54,13 @@ def _too_large(sizing: Sizing, section: Section) -> Iterator[Finding]:
     if section.layer is not None and given != "auto":
         yield from _wrong_tensor_parallel(sizing, section, given)
     elif needed_pus(sizing, section, chip) is None:
-        needed = needed_pus(sizing, section, MOST_PUS)
+        needed = needed_pus(sizing, section, max(MOST_PUS, chip))
         advice = "no number of PUs would do"
         if needed:
             advice = f"no number of chips would do, the smallest chip.pus that would is {needed}"
-        message = f"{section.name} does not fit the {_pus(chip)} of a chip: {_lack(sizing, section, chip)}"
-        yield Finding(f"{message}; {advice}", sizing.machine.file, path="chip.pus")
+        where = f"{section.name} does not fit the {_plural(chip, 'PU')} of a chip"
+        message = f"{where}: the fullest needs {_lack(sizing, section, chip)}; {advice}"
+        yield Finding(message, sizing.machine.file, path="chip.pus")
 
 
 def _wrong_tensor_parallel(sizing: Sizing, section: Section, given: int) -> Iterator[Finding]:
@@ -62,9 +69,9 @@ def _wrong_tensor_parallel(sizing: Sizing, section: Section, given: int) -> Iter
     if given > chip:
         message = f"{given} PUs a layer, but a chip has {chip}, and a layer does not straddle chips"
     elif lack := _lack(sizing, section, given):
-        needed = needed_pus(sizing, section, MOST_PUS)
-        advice = f"{_pus(needed)} a layer would do" if needed else "no number of PUs would do"
-        message = f"{section.name} does not fit {_pus(given)}: {lack}; {advice}"
+        needed = needed_pus(sizing, section, max(MOST_PUS, chip))
+        advice = f"{_plural(needed, 'PU')} a layer would do" if needed else "no number of PUs would do"
+        message = f"{section.name} does not fit {_plural(given, 'PU')}: the fullest needs {lack}; {advice}"
     if message:
         yield Finding(message, sizing.machine.file, path="mapping.tensor_parallel")
 
@@ -74,61 +81,83 @@ def _lack(sizing: Sizing, section: Section, pus: int) -> str:
     return " and ".join(str(shortage) for shortage in sizing.shortages(sizing.demand(section, pus)))
 
 
-def _pus(number: int) -> str:
-    return f"{number} PU" if number == 1 else f"{number} PUs"
+def _plural(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _too_few(sizing: Sizing) -> Finding:
     """The finding where every section fits a chip, but the chips are too few for all of them."""
     machine = sizing.machine
-    per_layer, outside = _smallest(sizing)
+    blocks = _fewest_pus(sizing)
+    outside = _outside_pus(sizing, blocks)
     layers = len(layer_indices(sizing))
-    need = layers * per_layer + sum(outside.values())
-    wants = [f"{layers} layers at {_pus(per_layer)} each"] if layers else []
+    need = sum(block.pus for block in blocks) + sum(outside.values())
+    wants = []
+    if blocks:
+        shared = len(blocks[0].sections)
+        each = f"at {_plural(blocks[0].pus, 'PU')} each" if shared == 1 else f"at {shared} a PU"
+        wants.append(f"{_plural(layers, 'layer')} {each}")
     wants += [f"{name} on {pus} of its own" for name, pus in outside.items()]
     short = need - machine.total_pus
     have = f"the machine has {machine.total_pus}"
-    have += (
-        f": {short} short"
-        if short > 0
-        else f" in chips of {machine.pus}, and a layer does not straddle chips"
-    )
-    message = f"{' and '.join(wants)} need {_pus(need)}, {have}{_reason(sizing, per_layer)}"
+    have += f": {short} short" if short > 0 else f" in chips of {machine.pus} that no layer straddles"
+    message = f"{' and '.join(wants)} need {_plural(need, 'PU')}, {have}{_reason(sizing, blocks)}"
     advice = f"the smallest system.chips that would do is {_smallest_chips(sizing)}, not {machine.chips}"
     return Finding(f"{message}; {advice}", machine.file, path="system.chips")
 
 
-def _smallest(sizing: Sizing) -> tuple[int, dict[str, int]]:
-    """PUs that a layer takes at least, and those of the sections that fit beside no layer then."""
+def _fewest_pus(sizing: Sizing) -> list[Block]:
+    """The layers on as few PUs as hold them, several layers on one where these fit beside each other."""
+    layers = layer_indices(sizing)
+    if not layers:
+        return []
     limit = sizing.machine.pus
-    layers = [sizing.sections[index] for index in layer_indices(sizing)]
     given = sizing.machine.mapping.tensor_parallel
-    per_layer = max((needed_pus(sizing, layer, limit) or limit for layer in layers), default=0)
+    models = [model for model in sizing.models if model.layer is not None]
     if given != "auto":
-        per_layer = given
-    outside = {}
+        return [stack(sizing, [layer], given) for layer in layers]
+    per_layer = max(needed_pus(sizing, model, limit) or limit for model in models)
+    blocks = [stack(sizing, [layer], per_layer) for layer in layers]
+    while per_layer == 1 and len(blocks) > 1:
+        fewer = [stack(sizing, some, 1) for some in deal_layers(layers, len(blocks) - 1)]
+        if any(sizing.shortages(block.demands) for block in fewer):
+            break
+        blocks = fewer
+    return blocks
+
+
+def _outside_pus(sizing: Sizing, blocks: Sequence[Block]) -> dict[str, int]:
+    """PUs that operations outside the layers need where they do not fit beside a layer, by section."""
+    needed = {}
     for index, section in enumerate(sizing.sections):
         if section.layer is None:
-            beside = [i for i in layer_indices(sizing) if sizing.sections[i].layer == section.neighbour]
-            if not beside or sizing.shortages(stack(sizing, [*beside, index], per_layer).demands):
-                outside[section.name] = needed_pus(sizing, section, limit) or limit
-    return per_layer, outside
+            beside = neighbour(sizing, blocks, section)
+            if beside is None or sizing.shortages(
+                stack(sizing, [*beside.sections, index], beside.pus).demands
+            ):
+                limit = sizing.machine.pus
+                needed[section.name] = needed_pus(sizing, sizing.model(index), limit) or limit
+    return needed
 
 
-def _reason(sizing: Sizing, per_layer: int) -> str:
+def _reason(sizing: Sizing, blocks: Sequence[Block]) -> str:
     """Why layers cannot do with fewer PUs: one does not fit, or several do not fit side by side."""
     layers = layer_indices(sizing)
-    if not layers or sizing.machine.mapping.tensor_parallel != "auto":
+    if not blocks or sizing.machine.mapping.tensor_parallel != "auto":
         return ""
-    if per_layer > 1:
-        fewer = per_layer - 1
-        for index in layers:
-            lack = _lack(sizing, sizing.sections[index], fewer)
-            if lack:
-                return f" ({sizing.sections[index].name} on {_pus(fewer)} {lack})"
-    shared = deal_layers(layers, min(sizing.machine.total_pus, len(layers) - 1) or 1)[0]
-    lacks = [str(shortage) for shortage in sizing.shortages(stack(sizing, shared, 1).demands)]
-    return f" ({len(shared)} layers on one PU: {' and '.join(lacks)})" if lacks else ""
+    if blocks[0].pus > 1:
+        fewer = _plural(blocks[0].pus - 1, "PU")
+        lacks = {
+            model.name: _lack(sizing, model, blocks[0].pus - 1)
+            for model in sizing.models
+            if model.layer is not None
+        }
+        return next((f" (on {fewer}, {name} needs {lack})" for name, lack in lacks.items() if lack), "")
+    if len(blocks) == 1:
+        return ""
+    shared = deal_layers(layers, len(blocks) - 1)[0]
+    lack = " and ".join(str(one) for one in sizing.shortages(stack(sizing, shared, 1).demands))
+    return f" ({len(shared)} layers on one PU need {lack})" if lack else ""
 
 
 def _smallest_chips(sizing: Sizing) -> int:

@@ -8,15 +8,18 @@ first PU, the root.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import Any, TypeVar
 
 from archsim.mapping.factors import Factor, even_shares, factorise, regions, split_columns, split_rows
 from archsim.mapping.plan import Gives, Step, Takes
 from archsim.parts.part import Held, Stored
 from archsim.workload.operations import Family, Operation
+
+Item = TypeVar("Item", Operation, Held)
 
 ELEMENTWISE = frozenset({"gelu", "silu", "tanh", "add", "multiply"})
 
@@ -100,14 +103,25 @@ def _shares(op: Operation, splits: dict[str, Split], pus: int) -> tuple[Operatio
         queries = heads if op.kind == "attention_context" else tuple(share * size for share in heads)
         if inputs != [queries, tuple(share * size for share in kv)]:
             return None
-        return tuple(replace(op, heads=h, kv_heads=k) if h else None for h, k in zip(heads, kv, strict=True))
+        return _pieces(op, heads=heads, kv_heads=kv)
     if op.kind == "softmax":
-        return tuple(replace(op, heads=share) if share else None for share in first)
+        return _pieces(op, heads=first)
     if op.kind == "rotary" and not any(share % op.head_size for share in first):
-        return tuple(replace(op, heads=share // op.head_size) if share else None for share in first)
+        return _pieces(op, heads=[share // op.head_size for share in first])
     if op.kind == "argmax" or (op.kind in ELEMENTWISE and all(split == first for split in inputs)):
-        return tuple(replace(op, width=share) if share else None for share in first)
+        return _pieces(op, width=first)
     return None
+
+
+def _pieces(op: Operation, **fields: Sequence[int]) -> tuple[Operation | None, ...]:
+    """``op`` with the fields of each PU, None where they are 0; equal pieces are one object."""
+    made: dict[tuple[int, ...], Operation | None] = {}
+    values = list(zip(*fields.values(), strict=True))
+    for value in values:
+        if value not in made:
+            changes: dict[str, Any] = dict(zip(fields, value, strict=True))
+            made[value] = replace(op, **changes) if all(value) else None
+    return tuple([made[value] for value in values])
 
 
 def _linear_steps(
@@ -152,16 +166,59 @@ def _weight_step(
     gives: Gives,
     rules: Rules,
 ) -> Step:
+    """One matrix of a linear operation; PUs whose share is empty have nothing to do."""
     name = op.id if factors == 1 else f"{op.id}.{index}"
     part = rules.executors["linear"]
-    pieces: list[Operation | None] = []
-    held: list[Held | None] = []
-    for share in shares:
+
+    def hold(share: Factor) -> Held | None:
         if not (share.rows and share.columns):
-            pieces.append(None)
-            held.append(None)
-            continue
-        pieces.append(replace(op, rows=share.rows, columns=share.columns))
-        stored = Stored(name, share.rows, share.columns, rules.bits, regions(share, rules.modes))
-        held.append(Held(stored, part))
-    return Step(op, index, part, pus, takes, gives, tuple(pieces), tuple(held))
+            return None
+        return Held(Stored(name, share.rows, share.columns, rules.bits, regions(share, rules.modes)), part)
+
+    made = {share: hold(share) for share in set(shares)}
+    pieces = _pieces(op, rows=[share.rows for share in shares], columns=[share.columns for share in shares])
+    return Step(op, index, part, pus, takes, gives, pieces, tuple([made[share] for share in shares]))
+
+
+def restated(
+    steps: Sequence[Step], pus: tuple[int, ...], before: Sequence[Operation], after: Sequence[Operation]
+) -> tuple[Step, ...]:
+    """The ``steps`` of one section as those of an equal one, on other PUs.
+
+    Args: before, after: the operations of the two sections, in the same order.
+    """
+    renamed = {old.id: new for old, new in zip(before, after, strict=True)}
+    return tuple(_restated_step(step, pus, renamed[step.op.id]) for step in steps)
+
+
+def _restated_step(step: Step, pus: tuple[int, ...], op: Operation) -> Step:
+    def share_of(share: Operation) -> Operation:
+        if share is step.op:
+            return op
+        return replace(share, id=op.id, layer=op.layer, after=op.after, expert=op.expert)
+
+    def held_of(held: Held) -> Held:
+        old = held.stored
+        name = op.id + old.name.removeprefix(step.op.id)
+        stored = Stored(name, old.rows, old.columns, old.bits, old.regions)
+        return Held(stored, held.part, held.copies, held.speed)
+
+    return Step(
+        op,
+        step.factor,
+        step.part,
+        pus,
+        step.takes,
+        step.gives,
+        _each(share_of, step.shares),
+        _each(held_of, step.held),
+    )
+
+
+def _each(make: Callable[[Item], Item], items: Sequence[Item | None]) -> tuple[Item | None, ...]:
+    """What ``make`` makes of each item; an object that comes again is made once, and None stays None."""
+    made: dict[int, Item | None] = {}
+    for item in items:
+        if id(item) not in made:
+            made[id(item)] = None if item is None else make(item)
+    return tuple([made[id(item)] for item in items])

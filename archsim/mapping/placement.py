@@ -57,28 +57,28 @@ def placements(sizing: Sizing, chips: int) -> tuple[Placement, ...]:
     return tuple(
         placement
         for apart in (False, True)
-        if (not apart or any(_has_weights(sizing, section) for section in _outside(sizing)))
+        if (not apart or any(section.has_weights for section in _outside(sizing)))
         and (placement := _place(sizing, chips, apart)) is not None
     )
 
 
-def needed_pus(sizing: Sizing, section: Section, limit: int) -> int | None:
-    """The smallest number of PUs, up to ``limit``, that hold ``section``, or None.
+def needed_pus(sizing: Sizing, model: Section, limit: int) -> int | None:
+    """The smallest number of PUs, up to ``limit``, that hold ``model``, or None.
 
     More PUs are taken to need no more of each, so that halving the interval finds it.
     """
     holds = 1
-    while sizing.shortages(sizing.demand(section, holds)):
+    while not sizing.fits(model, holds):
         if holds >= limit:
             return None
         holds = min(2 * holds, limit)
     fails = holds // 2
     while holds - fails > 1:
         middle = (holds + fails) // 2
-        if sizing.shortages(sizing.demand(section, middle)):
-            fails = middle
-        else:
+        if sizing.fits(model, middle):
             holds = middle
+        else:
+            fails = middle
     return holds
 
 
@@ -89,7 +89,7 @@ def layer_indices(sizing: Sizing) -> list[int]:
 
 def stack(sizing: Sizing, sections: Sequence[int], pus: int) -> Block:
     """Sections that share ``pus`` PUs."""
-    demands = [sizing.demand(sizing.sections[index], pus) for index in sections]
+    demands = [sizing.demand(sizing.model(index), pus) for index in sections]
     total = [sum(of_pu[1:], start=of_pu[0]) for of_pu in zip(*demands, strict=True)]
     return Block(list(sections), total)
 
@@ -104,15 +104,11 @@ def _outside(sizing: Sizing) -> Iterator[Section]:
     return (section for section in sizing.sections if section.layer is None)
 
 
-def _has_weights(sizing: Sizing, section: Section) -> bool:
-    return any(op.kind == "linear" for op in section.operations)
-
-
 def _place(sizing: Sizing, chips: int, apart: bool) -> Placement | None:
     """The first arrangement of the layers with which everything fits."""
     layers = len(layer_indices(sizing))
     for blocks in _arrangements(sizing, chips):
-        per_layer = blocks[0].pus if len(blocks) == layers and blocks else Fraction(len(blocks), layers or 1)
+        per_layer = Fraction(sum(block.pus for block in blocks), max(layers, 1))
         if not _settle_outside(sizing, blocks, apart):
             return None
         first_pus = _pack([block.pus for block in blocks], chips, sizing.machine.pus)
@@ -122,7 +118,10 @@ def _place(sizing: Sizing, chips: int, apart: bool) -> Placement | None:
                 for block, first in zip(blocks, first_pus, strict=True)
                 for index in block.sections
             }
-            return Placement(tuple(pus[index] for index in range(len(pus))), per_layer)
+            return Placement(
+                tuple(pus[index] for index in range(len(pus))),
+                per_layer.numerator if per_layer.denominator == 1 else per_layer,
+            )
     return None
 
 
@@ -134,9 +133,10 @@ def _arrangements(sizing: Sizing, chips: int) -> Iterator[list[Block]]:
         return
     total = chips * sizing.machine.pus
     given = sizing.machine.mapping.tensor_parallel
+    models = [model for model in sizing.models if model.layer is not None]
     most = min(sizing.machine.pus, total // len(layers))
     for pus in range(most, 0, -1) if given == "auto" else (int(given),):
-        if not any(sizing.shortages(sizing.demand(sizing.sections[layer], pus)) for layer in layers):
+        if all(sizing.fits(model, pus) for model in models):
             yield [stack(sizing, [layer], pus) for layer in layers]
     if given != "auto":
         return
@@ -156,15 +156,15 @@ def _settle_outside(sizing: Sizing, blocks: list[Block], apart: bool) -> bool:
     for index, section in enumerate(sizing.sections):
         if section.layer is not None:
             continue
-        block = None if apart and _has_weights(sizing, section) else _neighbour(sizing, blocks, section)
+        block = None if apart and section.has_weights else neighbour(sizing, blocks, section)
         if block is not None:
-            joint = zip(block.demands, sizing.demand(section, block.pus), strict=True)
+            joint = zip(block.demands, sizing.demand(sizing.model(index), block.pus), strict=True)
             demands = [one + other for one, other in joint]
             if not sizing.shortages(demands):
                 block.sections.append(index)
                 block.demands = demands
                 continue
-        pus = needed_pus(sizing, section, sizing.machine.pus)
+        pus = needed_pus(sizing, sizing.model(index), sizing.machine.pus)
         if pus is None:
             return False
         blocks.append(stack(sizing, [index], pus))
@@ -172,7 +172,8 @@ def _settle_outside(sizing: Sizing, blocks: list[Block], apart: bool) -> bool:
     return True
 
 
-def _neighbour(sizing: Sizing, blocks: Sequence[Block], section: Section) -> Block | None:
+def neighbour(sizing: Sizing, blocks: Sequence[Block], section: Section) -> Block | None:
+    """The block with the layer beside which the operations of ``section`` stand, if there is one."""
     for block in blocks:
         if any(sizing.sections[index].layer == section.neighbour is not None for index in block.sections):
             return block

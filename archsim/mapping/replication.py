@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 from archsim.mapping.demand import Demand, Sizing
-from archsim.mapping.parallel import steps_of
 from archsim.mapping.placement import Placement, stack
 from archsim.mapping.plan import Step
 from archsim.parts.part import NO_SIZE, Size
@@ -29,14 +28,14 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Sections that share PUs, with their copies.
+    """Sections that share PUs, with their copies; equal clusters on other PUs are the same.
 
-    Args: sections: indices; steps: of each section; stages: of all the steps with weights, in order;
+    Args: places: the PUs and the indices of the sections there, one for each of the equal clusters;
+        steps: of each section, on PUs 0, 1, ...; stages: of all the steps with weights, in order;
         demands: of each PU, with one copy; copies: of each stage; speed: under ``ideal``, else 1.
     """
 
-    pus: tuple[int, ...]
-    sections: tuple[int, ...]
+    places: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
     steps: tuple[tuple[Step, ...], ...]
     stages: tuple[Stage, ...]
     demands: tuple[Demand, ...]
@@ -52,51 +51,44 @@ class Cluster:
 
 def replicate(sizing: Sizing, placement: Placement) -> tuple[Cluster, ...]:
     """The clusters of ``placement`` with the copies that ``mapping.replication`` asks for."""
-    known: dict[object, tuple[int, ...]] = {}
-    clusters = []
+    places: dict[object, list[tuple[tuple[int, ...], tuple[int, ...]]]] = {}
     for pus, sections in placement.clusters.items():
-        cluster = _single_copies(sizing, pus, sections)
-        if sizing.machine.mapping.replication == "ideal":
-            cluster = replace(cluster, speed=ideal_speed(sizing, cluster))
-        elif sizing.machine.mapping.replication == "whole":
-            spare = spare_units(sizing, cluster)
-            key = (cluster.stages, tuple(spare))
-            if key not in known:
-                known[key] = whole_copies(cluster.stages, spare)
-            cluster = replace(cluster, copies=known[key])
-        clusters.append(cluster)
-    return tuple(clusters)
+        equal = (len(pus), *(sizing.model(index).name for index in sections))
+        places.setdefault(equal, []).append((pus, sections))
+    return tuple(_cluster(sizing, tuple(equal)) for equal in places.values())
 
 
-def _single_copies(sizing: Sizing, pus: tuple[int, ...], sections: tuple[int, ...]) -> Cluster:
-    steps = tuple(steps_of(sizing.sections[index].operations, pus, sizing.rules) for index in sections)
+def _cluster(sizing: Sizing, places: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]) -> Cluster:
+    """The clusters at ``places``, of which the first stands for all."""
+    pus, sections = places[0]
+    steps = tuple(sizing.steps(sizing.model(index), len(pus)) for index in sections)
     stages = tuple(_stage(sizing, step) for some in steps for step in some if step.held)
     demands = tuple(stack(sizing, sections, len(pus)).demands)
-    return Cluster(pus, sections, steps, stages, demands, (1,) * len(stages), Fraction(1))
+    copies, speed = (1,) * len(stages), Fraction(1)
+    if sizing.machine.mapping.replication == "ideal":
+        speed = ideal_speed(sizing, demands)
+    elif sizing.machine.mapping.replication == "whole":
+        copies = whole_copies(stages, spare_units(sizing, demands))
+    return Cluster(places, steps, stages, demands, copies, speed)
 
 
 def _stage(sizing: Sizing, step: Step) -> Stage:
     stored = [held.stored if held else None for held in step.held]
-    interval = max(sizing.interval(matrix) for matrix in stored if matrix)
+    precision = sizing.trace.precision
+    interval = max(sizing.linear.interval(matrix, precision) for matrix in set(stored) if matrix)
     sizes = tuple(sizing.size(matrix) if matrix else NO_SIZE for matrix in stored)
     return Stage(sizes, interval, interval * sizing.traffic.through(step.op))
 
 
-def spare_units(sizing: Sizing, cluster: Cluster) -> list[int]:
+def spare_units(sizing: Sizing, demands: Sequence[Demand]) -> list[int]:
     """What each PU has left for copies beside one copy of the weights and the values of one inference."""
-    return [
-        sizing.linear.capacity - demand.weights.units - sizing.reserved(demand) for demand in cluster.demands
-    ]
+    return [sizing.room(demand) - demand.weights.units for demand in demands]
 
 
-def ideal_speed(sizing: Sizing, cluster: Cluster) -> Fraction:
+def ideal_speed(sizing: Sizing, demands: Sequence[Demand]) -> Fraction:
     """By how much the cells left over shorten every occupancy; the fullest PU decides."""
     return min(
-        (
-            Fraction(sizing.linear.capacity - sizing.reserved(demand)) / demand.weights.exact
-            for demand in cluster.demands
-            if demand.weights.exact
-        ),
+        (sizing.room(demand) / demand.weights.exact for demand in demands if demand.weights.exact),
         default=Fraction(1),
     )
 

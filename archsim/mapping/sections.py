@@ -24,6 +24,11 @@ class Section:
     neighbour: int | None = None
 
     @property
+    def has_weights(self) -> bool:
+        """Whether anything in it is to be held."""
+        return any(op.kind == "linear" for op in self.operations)
+
+    @property
     def content(self) -> tuple[object, ...]:
         """What decides sizes and shares: the same for equal layers."""
         place = {op.id: index for index, op in enumerate(self.operations)}

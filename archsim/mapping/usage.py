@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 
-from archsim.mapping.demand import Demand, Sizing
+from archsim.mapping.demand import Sizing
 from archsim.mapping.plan import PartUse, WholeInstead
 from archsim.mapping.replication import Cluster, spare_units, whole_copies
 from archsim.parts.part import NO_SIZE, Size
@@ -25,7 +25,7 @@ def held_sizes(cluster: Cluster) -> list[Size]:
             ),
             start=NO_SIZE,
         )
-        for pu in range(len(cluster.pus))
+        for pu in range(len(cluster.demands))
     ]
 
 
@@ -39,14 +39,10 @@ def part_uses(sizing: Sizing, clusters: Sequence[Cluster], chips: int) -> dict[s
     for cluster in clusters:
         for size, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
             units = math.ceil(size.exact) if sizing.exact else size.units
-            wasted += units - size.exact
-            for part, need in (
-                (sizing.linear, units),
-                (sizing.attention, demand.keys_values),
-                (sizing.intermediates, demand.others),
-            ):
-                if part.unit:
-                    used[part.name] += need
+            wasted += (units - size.exact) * len(cluster.places)
+            for name, need in [(sizing.linear.name, units), *sizing.values(demand).items()]:
+                if name in used:
+                    used[name] += need * len(cluster.places)
     pus = chips * sizing.machine.pus
     return {
         name: PartUse(
@@ -61,31 +57,15 @@ def part_uses(sizing: Sizing, clusters: Sequence[Cluster], chips: int) -> dict[s
 
 def slots(sizing: Sizing, cluster: Cluster) -> int:
     """Inferences whose keys, values and intermediates fit beside each other on every PU of ``cluster``."""
-    sizes = held_sizes(cluster)
-    return min(
-        (
-            _free_units(sizing, part, size, demand) // need
-            for size, demand in zip(sizes, cluster.demands, strict=True)
-            for part, need in _stored_units(sizing, demand).items()
-        ),
-        default=UNLIMITED,
-    )
-
-
-def _stored_units(sizing: Sizing, demand: Demand) -> dict[str, int]:
-    """Units that one inference takes of each part."""
-    units: dict[str, int] = {}
-    for part, need in ((sizing.attention, demand.keys_values), (sizing.intermediates, demand.others)):
-        if need:
-            units[part.name] = units.get(part.name, 0) + need
-    return units
-
-
-def _free_units(sizing: Sizing, part: str, weights: Size, demand: Demand) -> int:
-    """Units of a part beside the weights; ``ideal`` fills with copies all but one inference's."""
-    if part != sizing.linear.name:
-        return sizing.machine.parts[part].capacity
-    return sizing.reserved(demand) if sizing.exact else sizing.linear.capacity - weights.units
+    found = UNLIMITED
+    for weights, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
+        for name, need in sizing.values(demand).items():
+            free = sizing.machine.parts[name].capacity
+            if name == sizing.linear.name:
+                # the cells that `ideal` counts are all in use but those of one inference
+                free = need if sizing.exact else free - weights.units
+            found = min(found, free // need)
+    return found
 
 
 def whole_instead(sizing: Sizing, clusters: Sequence[Cluster]) -> WholeInstead:
@@ -93,17 +73,13 @@ def whole_instead(sizing: Sizing, clusters: Sequence[Cluster]) -> WholeInstead:
 
     Returns: 0 copies and cycles where whole arrays do not hold the model there.
     """
-    spare = [spare_units(sizing, cluster) for cluster in clusters]
-    short = max((-units for of_cluster in spare for units in of_cluster), default=0)
+    spare = [spare_units(sizing, cluster.demands) for cluster in clusters]
+    short = max(-units for of_cluster in spare for units in of_cluster)
     if short > 0:
         return WholeInstead(feasible=False, short=short, copies=0, interval_cycles=0)
     slowest, copies, interval = Fraction(-1), 1, 0
-    known: dict[object, tuple[int, ...]] = {}
     for cluster, units in zip(clusters, spare, strict=True):
-        key = (cluster.stages, tuple(units))
-        if key not in known:
-            known[key] = whole_copies(cluster.stages, units)
-        for stage, count in zip(cluster.stages, known[key], strict=True):
+        for stage, count in zip(cluster.stages, whole_copies(cluster.stages, units), strict=True):
             if stage.load / count > slowest:
                 slowest, copies, interval = stage.load / count, count, -(-stage.interval // count)
     return WholeInstead(feasible=True, short=0, copies=copies, interval_cycles=interval)

@@ -57,6 +57,10 @@ class Link:
         medium = Component(self.name, cost.area_mm2, energy * bits_per_ns, cost.leakage_mw)
         return CostTable({f"{self.name}.bit": (Charge(self.name, energy),)}, (medium,))
 
+    def cycles(self, nbytes: IntArray | int) -> IntArray:
+        """Cycles for which a transfer holds the medium."""
+        return transfer_cycles(nbytes, self.model.bandwidth_gb_per_s, self.clock_ghz)
+
     def move(
         self,
         nbytes: IntArray | int,
@@ -66,7 +70,7 @@ class Link:
         lane: str = "",
     ) -> Wire:
         """One transfer for each token, on the resource of the graph's current place."""
-        occupancy = transfer_cycles(nbytes, self.model.bandwidth_gb_per_s, self.clock_ghz)
+        occupancy = self.cycles(nbytes)
         latency = occupancy + ns_to_cycles(self.model.latency_ns, self.clock_ghz)
         bits = np.asarray(nbytes) * 8.0
         counts = {f"{self.name}.bit": bits if bits.ndim else float(bits)}

@@ -219,6 +219,9 @@ class Medium(Protocol):
     def costs(self) -> CostTable:
         """Energy of moving a bit; area and power of one instance."""
 
+    def cycles(self, nbytes: IntArray | int) -> IntArray:
+        """Cycles for which a transfer holds the medium."""
+
     def move(
         self,
         nbytes: IntArray | int,

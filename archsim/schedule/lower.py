@@ -52,6 +52,7 @@ class _Lowering:
         self.results: dict[str, Spread] = {}
         self.scores: dict[tuple[str, int], Wire] = {}
         self.stored: dict[tuple[str, int], Wire] = {}
+        self.routed: dict[str, Spread] = {}
         self.inputs: list[Wire] = []
         self.writes: dict[str, list[Wire]] = {}
         self.reads: dict[str, list[Wire]] = {}
@@ -71,7 +72,7 @@ class _Lowering:
     def _begin_phase(self, phase: Phase) -> None:
         self.graph.buffers_bounded = phase.name == "prefill"
         self.transfers = Transfers(self.machine, self.trace.precision, self.graph)
-        self.results, self.scores, self.stored, self.inputs = {}, {}, {}, []
+        self.results, self.scores, self.stored, self.routed, self.inputs = {}, {}, {}, {}, []
 
     def _step(self, group: Group, step: Step, phase: Phase, tokens: Tokens, *, keep_writes: bool) -> None:
         """One operation, or one SVD factor, on all the PUs of its group."""
@@ -82,7 +83,7 @@ class _Lowering:
         if not len(taking):
             nothing = np.full(len(tokens), -1, dtype=np.int32)
             empty = Value(nothing, op.output_width, self.trace.precision.activation_bits, step.part)
-            self.results[op.id] = Spread(op.id, step.pus, (empty,), False)
+            self.results[op.id] = Spread(op.id, step.pus[:1], (empty,), False)
             return
         operands = self._operands(step, which, taking)
         if step.part == HOST:
@@ -109,7 +110,26 @@ class _Lowering:
             return [self._from_host(step, taking)]
         if which is None:
             return spreads
-        return [spread.take(self.attendance.key(op), which) for spread in spreads]
+        taken = [spread.take(self.attendance.key(op), which) for spread in spreads]
+        if op.expert is not None:
+            return [self._routed(op, spread, which, taking) for spread in taken]
+        return taken
+
+    def _routed(self, op: Operation, spread: Spread, which: IntArray, taking: Tokens) -> Spread:
+        """An expert's operand, which is sent when the layer's router has chosen the expert."""
+        route = next(
+            other for other in self.trace.operations if other.kind == "route" and other.layer == op.layer
+        )
+        chosen = self.results[route.id].values[0]
+        assert chosen is not None, "the router runs on the root PU"
+        if spread.name not in self.routed:
+            values = tuple(
+                value
+                and replace(value, ready=self.graph.join([value.ready, chosen.ready[which]], taking.index))
+                for value in spread.values
+            )
+            self.routed[spread.name] = replace(spread, values=values)
+        return self.routed[spread.name]
 
     def _execute(
         self,
@@ -214,7 +234,7 @@ class _Lowering:
         add = Operation(f"{step.op.id}.sum", "add", step.op.layer, width=width)
         self.graph.place = self.transfers.place(root)
         value = part.run(add, tokens, arrived, None, self.trace.precision, self.graph)
-        return Spread(f"{result.name} summed", step.pus, (value,), False)
+        return Spread(f"{result.name} summed", step.pus[:1], (value,), False)
 
     def _from_host(self, step: Step, tokens: Tokens) -> Spread:
         """The trace's input, or embeddings that the host has looked up: vectors over the global bus."""
@@ -238,7 +258,8 @@ class _Lowering:
                 if previous is not None:
                     self.graph.edge(previous, wire[:batch])
             return output[-batch:]
-        return output[tokens.position == phase.tokens - 1]
+        last: Wire = output[tokens.position == phase.tokens - 1]
+        return last
 
     def _outputs(self, phase: Phase, tokens: Tokens) -> Wire:
         """(tokens,) the transfer of each token's result to the host, -1 where there is none."""

@@ -26,9 +26,13 @@ Callbacks = list[Callable[[Any], None]]
 class Clock(simpy.Environment):
     """The environment of a run."""
 
-    def pending(self) -> list[tuple[int, Signal]]:
-        """The finishes and releases to come, in no order, each with its cycle."""
-        return [(at, event) for at, _, _, event in self._queue if isinstance(event, Signal)]
+    def pending(self) -> list[tuple[int, Ticket]]:
+        """The finishes and releases to come, in no order: the cycle, and the task that is meant."""
+        return [
+            (int(at), event.ticket)
+            for at, _, _, event in self._queue
+            if isinstance(event, Signal) and event.ticket is not None
+        ]
 
 
 class Signal(simpy.Event):
@@ -47,12 +51,12 @@ class Inference:
     """One inference on its way through the machine.
 
     Args: number: counted from 0; base: number of its first task; waits: what each task still waits for; servers: which serves
-        each task, None for a join; start: cycle at which each task started.
+        each task (of a join: any); start: cycle at which each task started.
     """
 
     __slots__ = ("base", "number", "servers", "start", "waits")
 
-    def __init__(self, number: int, base: int, waits: list[int], servers: list[Server | None]) -> None:
+    def __init__(self, number: int, base: int, waits: list[int], servers: list[Server]) -> None:
         self.number = number
         self.base = base
         self.waits = waits
@@ -60,8 +64,8 @@ class Inference:
         self.start = array("q", bytes(8 * len(waits)))
 
 
-Ticket = tuple[int, int, Inference, int]
-"""A task that is ready: its number, its place in the graph, its inference, the cycle it became ready."""
+Ticket = tuple[int, int, Inference]
+"""A task that is ready: its number, which orders tickets, its place in the graph, its inference."""
 
 
 class Durations:
@@ -116,6 +120,15 @@ class Server:
         self._finished: Callbacks = [durations.on_finish]
         self._both: Callbacks = [self._release, durations.on_finish]
 
+    def enter(self, ticket: Ticket, now: int) -> None:
+        """Put a task into the queue. A wait is a start minus an entry: each is added when it is known."""
+        self.queue.append(ticket)
+        self.waiting_cycles -= now
+
+    def waited(self, now: int) -> int:
+        """Cycles from ready to start, summed over the tasks that have started."""
+        return self._waiting_cycles + now * len(self.queue)  # TODO
+
     def dispatch(self, now: int) -> None:
         """Start tasks from the queue, as many as there are servers free."""
         queue = self.queue
@@ -123,9 +136,9 @@ class Server:
         while queue and self.free:
             self.free -= 1
             ticket = queue.popleft()
-            _, task, inference, ready = ticket
+            _, task, inference = ticket
             inference.start[task] = now
-            self.waiting_cycles += now - ready
+            self.waiting_cycles += now
             occupancy = durations.occupancy[task]
             latency = durations.latency[task]
             self.busy_cycles += occupancy
@@ -152,14 +165,15 @@ class Arbiter:
     server starts the first of its queue.
     """
 
-    __slots__ = ("_awake", "_callbacks", "_contended", "_env", "ready")
+    __slots__ = ("_awake", "_callbacks", "_clock", "_contended", "_ready", "_signal")
 
-    def __init__(self, env: simpy.Environment) -> None:
-        self.ready: list[Ticket] = []
+    def __init__(self, clock: Clock) -> None:
+        self._ready: list[Ticket] = []
         self._contended: list[Server] = []
-        self._env = env
+        self._clock = clock
         self._awake = False
         self._callbacks: Callbacks = [self._arbitrate]
+        self._signal = Signal(self._callbacks)
 
     def contend(self, server: Server) -> None:
         """Look at a server that has become free while tasks wait."""
@@ -169,7 +183,7 @@ class Arbiter:
 
     def announce(self, ticket: Ticket) -> None:
         """A task has become ready."""
-        self.ready.append(ticket)
+        self._ready.append(ticket)
         if not self._awake:
             self.wake()
 
@@ -177,18 +191,18 @@ class Arbiter:
         """Act at the end of this round."""
         if not self._awake:
             self._awake = True
-            self._env.schedule(Signal(self._callbacks), ARBITRATION)
+            self._signal.callbacks = self._callbacks
+            self._clock.schedule(self._signal, ARBITRATION)
 
     def _arbitrate(self, _: Signal) -> None:
         self._awake = False
-        ready, self.ready = self.ready, []
+        ready, self._ready = self._ready, []
         contended, self._contended = self._contended, []
         ready.sort()
+        now = int(self._clock.now)
         for ticket in ready:
             server = ticket[2].servers[ticket[1]]
-            assert server is not None
-            server.queue.append(ticket)
+            server.enter(ticket, now)
             contended.append(server)
-        now = int(self._env.now)
         for server in contended:
             server.dispatch(now)

@@ -12,6 +12,7 @@ is processed in rounds:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
+from archsim.sim.run import Run
 from archsim.task_graph import JOIN, Edges, TaskGraph
 
 
@@ -41,23 +43,26 @@ class Engine(Protocol):
         """
 
     @property
-    def left(self) -> list[int]:
+    def left(self) -> Sequence[int]:
         """Cycles at which inferences left, in the order in which they did."""
 
-    def advance(self, completions: int) -> None:
-        """Run to the end of the instant in which that many inferences have left, or to the end of all.
+    def advance(self, completions: int | None = None) -> None:
+        """Run to the end of the instant in which that many inferences have left; None: to the end of all.
 
         Raises: SimulationError: when tasks wait for each other.
         """
 
-    def last_start(self) -> NDArray[np.int64]:
-        """(tasks,) start of each task of the inference that left last."""
+    def result(self) -> Run:
+        """What has been measured until now."""
 
     def state(self) -> object:
-        """What the future depends on, counted from the present cycle and the first inference inside.
+        """All that the future depends on, relative to the present cycle and the oldest inference inside.
 
-        Two equal states, at any two times of one engine, have the same future. None while inferences
-        are still to enter that lack edges from before the first inference.
+        The same engine does the same again after two equal states. None as long as not every inference
+        that edges can lead back before the first one has been touched: those do not wait like later ones.
+        State: the finishes to come (delay, task number) and the releases (delay, queue), sorted; the task
+        numbers in each queue; what the tasks of the inferences that have been touched wait for; which of
+        the later ones have left; whose turn it is among copies.
         """
 
 
@@ -95,33 +100,34 @@ def wire(graph: TaskGraph, in_flight: int | None) -> Wiring:
     Raises: SimulationError: for a duration that is negative, or a join that takes time.
     """
     _check_durations(graph)
-    tasks = np.arange(len(graph), dtype=np.int32)
-    finish_source = np.repeat(tasks, np.diff(graph.on_finish.first))
-    start_source = np.repeat(tasks, np.diff(graph.on_start.first))
-    late = graph.resource[start_source] == JOIN
-    finish = (
-        np.concatenate([finish_source, start_source[late]]),
-        np.concatenate([graph.on_finish.target, graph.on_start.target[late]]),
-        np.concatenate([graph.on_finish.distance, graph.on_start.distance[late]]),
-    )
-    start = start_source[~late], graph.on_start.target[~late], graph.on_start.distance[~late]
+    finish, start = _rows(graph.on_finish), _rows(graph.on_start)
+    passing = graph.resource[start[0]] == JOIN
+    finish, start = np.concatenate([finish, start[:, passing]], axis=1), start[:, ~passing]
     if in_flight is not None:
-        admission = graph.exit, graph.entry, in_flight
-        finish = tuple(np.append(row, np.int32(end)) for row, end in zip(finish, admission, strict=True))
-    target = np.concatenate([finish[1], start[1]])
-    distance = np.concatenate([finish[2], start[2]])
+        admission = np.array([[graph.exit], [graph.entry], [in_flight]], dtype=np.int32)
+        finish = np.concatenate([finish, admission], axis=1)
+    _, target, distance = np.concatenate([finish, start], axis=1)
     far = distance > 0
-    waits = np.bincount(target, minlength=len(graph)).astype(np.int32)
-    return Wiring(_sorted(*finish, len(graph)), _sorted(*start, len(graph)), waits, target[far], distance[far])
+    return Wiring(
+        on_finish=_edges(finish, len(graph)),
+        on_start=_edges(start, len(graph)),
+        waits=np.bincount(target, minlength=len(graph)).astype(np.int32),
+        far_target=target[far],
+        far_distance=distance[far],
+    )
 
 
-def _sorted(
-    source: NDArray[np.int32], target: NDArray[np.int32], distance: NDArray[np.int32], tasks: int
-) -> Edges:
-    order = np.argsort(source, kind="stable")
+def _rows(edges: Edges) -> NDArray[np.int32]:
+    """(3, edges): source, target, distance."""
+    tasks = np.arange(len(edges.first) - 1, dtype=np.int32)
+    return np.stack([np.repeat(tasks, np.diff(edges.first)), edges.target, edges.distance])
+
+
+def _edges(rows: NDArray[np.int32], tasks: int) -> Edges:
+    source, target, distance = rows[:, np.argsort(rows[0], kind="stable")]
     first = np.zeros(tasks + 1, dtype=np.int64)
     np.cumsum(np.bincount(source, minlength=tasks), out=first[1:])
-    return Edges(first, target[order], distance[order])
+    return Edges(first, target, distance)
 
 
 def _check_durations(graph: TaskGraph) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 
 import numpy as np
-from numpy.typing import NDArray
 from simpy.core import StopSimulation
 
 from archsim.sim.components import REST, Arbiter, Clock, Durations, Inference, Server, Signal, Ticket
@@ -40,7 +40,7 @@ class EventEngine:
         if in_flight is None and inferences is None:
             raise ValueError("give in_flight or inferences: else there is no end of inferences at cycle 0")
         self.left: list[int] = []
-        self.starts: deque[tuple[int, NDArray[np.int64]]] = deque(maxlen=keep)
+        self._kept: deque[Inference] = deque(maxlen=keep)
         self._graph = graph
         self._size = len(graph)
         self._in_flight = in_flight
@@ -59,12 +59,13 @@ class EventEngine:
         self._clock = Clock()
         self._arbiter = Arbiter(self._clock)
         durations = Durations(graph.occupancy.tolist(), graph.latency.tolist(), self._started, self._finished)
+        self._durations = durations
         durations.has_start_edges = (np.diff(self._wiring.on_start.first) > 0).tolist()
-        self.servers: list[Server] = []
+        self._servers: list[Server] = []
         for resource in graph.resources:
             for _ in range(resource.copies):
-                number = len(self.servers)
-                self.servers.append(Server(number, resource, self._clock, self._arbiter, durations))
+                number = len(self._servers)
+                self._servers.append(Server(number, resource, self._clock, self._arbiter, durations))
         self._plain_servers = self._serve(0)
 
     @property
@@ -87,12 +88,51 @@ class EventEngine:
         if self._inferences is not None and missing is not None:
             missing = min(missing, self._inferences)
         if missing is None or len(self.left) < missing:
-            waiting = np.array(self._inside[self._oldest].waits) > 0
-            raise deadlock(self._graph, waiting)
+            raise deadlock(self._graph)
 
-    def last_start(self) -> NDArray[np.int64]:
-        """(tasks,) start of each task of the inference that left last."""
-        return self.starts[-1][1]
+    def result(self) -> Run:
+        """What has been measured until now."""
+        kept = sorted(self._kept, key=lambda inference: inference.number)
+        start = np.array([inference.start for inference in kept], dtype=np.int64).reshape(-1, self._size)
+        waits = [server.waited(self.now) for server in self._servers]
+        use = QueueUse(
+            resource=np.repeat(np.arange(len(self._queues.copies)), self._queues.copies),
+            busy_cycles=np.array([server.busy_cycles for server in self._servers], dtype=np.int64),
+            waiting_cycles=np.array(waits, dtype=np.int64),
+            longest=np.array([server.longest_queue for server in self._servers], dtype=np.int64),
+        )
+        return Run(
+            inferences=np.array([inference.number for inference in kept], dtype=np.int64),
+            start=start,
+            finish=start + self._graph.latency,
+            completed_cycles=np.array(self.left, dtype=np.int64),
+            queues=use,
+            end=self.now,
+        )
+
+    def state(self) -> object:
+        """All that the future depends on: see ``Engine.state``."""
+        oldest, base = self._oldest, self._oldest * self._size
+        new = oldest
+        while new in self._inside or new in self._gone:
+            new += 1
+        if new < self._wiring.reach:
+            return None
+        finishes, releases = [], []
+        for at, (number, task, inference) in self._clock.pending():
+            began = inference.start[task]
+            if at == began + self._durations.latency[task]:
+                finishes.append((at - self.now, number - base))
+            if at == began + self._durations.occupancy[task]:
+                releases.append((at - self.now, inference.servers[task].number))
+        return (
+            self._queues.shifts(oldest).tolist(),
+            sorted(number - oldest for number in self._gone),
+            sorted(finishes),
+            sorted(releases),
+            [[number - base for number, _, _ in server.queue] for server in self._servers],
+            [(number - oldest, self._inside[number].waits[:]) for number in sorted(self._inside)],
+        )
 
     def _begin(self) -> None:
         """Let the first inferences enter."""
@@ -111,13 +151,12 @@ class EventEngine:
             inference = self._inside[number] = Inference(number, number * self._size, waits, servers)
         return inference
 
-    def _serve(self, number: int) -> list[Server | None]:
-        """The server of each task of an inference, None for a join."""
-        servers: list[Server | None] = [*self.servers, None]
-        return [servers[queue] for queue in self._queues.dealt(number).tolist()]
+    def _serve(self, number: int) -> list[Server]:
+        """The server of each task of an inference; a join is given any."""
+        return [self._servers[queue] for queue in self._queues.dealt(number).tolist()]
 
     def _started(self, ticket: Ticket) -> None:
-        _, task, inference, _ = ticket
+        _, task, inference = ticket
         joins = self._satisfy(self._start_near[task], inference)
         if task in self._start_far:
             joins += self._satisfy_far(self._start_far[task], inference)
@@ -125,7 +164,7 @@ class EventEngine:
             self._pass(joins)
 
     def _finished(self, signal: Signal) -> None:
-        _, task, inference, _ = signal.ticket
+        _, task, inference = signal.ticket
         joins = self._satisfy(self._finish_near[task], inference)
         if task in self._finish_far:
             joins += self._satisfy_far(self._finish_far[task], inference)
@@ -143,7 +182,7 @@ class EventEngine:
                 if self._is_join[target]:
                     joins.append((inference, target))
                 else:
-                    self._arbiter.announce((inference.base + target, target, inference, self._clock._now))
+                    self._arbiter.announce((inference.base + target, target, inference))
         return joins
 
     def _satisfy_far(self, edges: list[tuple[int, int]], inference: Inference) -> Reached:
@@ -167,9 +206,11 @@ class EventEngine:
                 joins += self._satisfy_far(self._finish_far[task], inference)
 
     def _leave(self, inference: Inference) -> None:
+        if any(inference.waits):
+            raise deadlock(self._graph)
         del self._inside[inference.number]
         self.left.append(self.now)
-        self.starts.append((inference.number, np.frombuffer(inference.start, dtype=np.int64)))
+        self._kept.append(inference)
         self._gone.add(inference.number)
         while self._oldest in self._gone:
             self._gone.remove(self._oldest)
@@ -186,7 +227,7 @@ def _follow(edges: Edges) -> tuple[Near, Far]:
     first = np.zeros(tasks + 1, dtype=np.int64)
     np.cumsum(np.bincount(source[inside], minlength=tasks), out=first[1:])
     bounds, targets = first.tolist(), edges.target[inside].tolist()
-    near = [targets[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False)]
+    near = [targets[begin:end] for begin, end in itertools.pairwise(bounds)]
     far: Far = {}
     leaving = zip(source[~inside], edges.target[~inside], edges.distance[~inside], strict=True)
     for task, target, distance in leaving:
@@ -202,12 +243,4 @@ def run_event(graph: TaskGraph, inferences: int = 1, in_flight: int | None = Non
     """
     engine = EventEngine(graph, in_flight=in_flight, inferences=inferences)
     engine.advance()
-    start = np.stack([row for _, row in sorted(engine.starts, key=lambda kept: kept[0])])
-    finish = start + graph.latency
-    use = QueueUse(
-        resource=np.repeat(np.arange(len(graph.resources)), [r.copies for r in graph.resources]),
-        busy_cycles=np.array([server.busy_cycles for server in engine.servers], dtype=np.int64),
-        waiting_cycles=np.array([server.waiting_cycles for server in engine.servers], dtype=np.int64),
-        longest=np.array([server.longest_queue for server in engine.servers], dtype=np.int64),
-    )
-    return Run(start, finish, use, finish[:, graph.exit], engine.now)
+    return engine.result()

@@ -1,4 +1,4 @@
-"""What a finished run measured: when each task started and finished, and how busy each queue was."""
+"""What a run measured: when each task started and finished, and how busy each queue was."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from archsim.task_graph import Resource, TaskGraph
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueueUse:
-    """How each queue of the machine was used; a resource has ``copies`` of them.
+    """How the queues of the machine were used; a resource has one for each of its copies.
 
     Args: resource: (queues,) index into the graph's resources; busy_cycles: (queues,) for which its
-        servers were held, summed over them; waiting_cycles: (queues,) that tasks waited in it, summed
-        over them; longest: (queues,) the most tasks that waited at once.
+        servers were held by the tasks that have started, summed over them; waiting_cycles: (queues,)
+        from ready to start, summed over the same tasks; longest: (queues,) the most tasks that a round
+        left waiting in it.
     """
 
-    resource: NDArray[np.int32]
+    resource: NDArray[np.int64]
     busy_cycles: NDArray[np.int64]
     waiting_cycles: NDArray[np.int64]
     longest: NDArray[np.int64]
@@ -27,27 +28,30 @@ class QueueUse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A finished run; all times are cycles from its beginning.
+    """A run until now; all times are cycles from its beginning.
 
-    Args: start, finish: (inferences, tasks) of each task; completed_cycles: (inferences,) when each
-        left; end: when the last task had finished and the last resource was released.
+    Args: inferences: (kept,) which inferences the rows of ``start`` and ``finish`` are, ascending;
+        start, finish: (kept, tasks) cycles at which each task did; completed_cycles: (completions,) at
+        which inferences left, in the order in which they did; end: the present cycle: of a run to the
+        end, when the last task had finished and the last server was released.
     """
 
+    inferences: NDArray[np.int64]
     start: NDArray[np.int64]
     finish: NDArray[np.int64]
-    queues: QueueUse
     completed_cycles: NDArray[np.int64]
+    queues: QueueUse
     end: int
 
     def utilisation(self, graph: TaskGraph) -> NDArray[np.float64]:
-        """(resources,) share of the run for which each resource's servers were held."""
+        """(resources,) share of the time for which each resource's servers were held."""
         busy = np.bincount(self.queues.resource, self.queues.busy_cycles, len(graph.resources))
         servers = np.array([r.servers * r.copies for r in graph.resources], dtype=np.float64)
         share: NDArray[np.float64] = busy / (servers * max(self.end, 1))
         return share
 
     def busiest(self, graph: TaskGraph) -> Resource | None:
-        """The resource that was held for the largest share of the run; None without resources."""
+        """The resource that was held for the largest share of the time; None without resources."""
         if not graph.resources:
             return None
         return graph.resources[int(self.utilisation(graph).argmax())]

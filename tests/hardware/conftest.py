@@ -115,10 +115,7 @@ class Vector(Section):
         return Built(name, count, machine, ())
 
 
-Load = Callable[..., Machine]
-
-
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def toy_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PART_KINDS, "crossbar", Crossbar)
     monkeypatch.setitem(PART_KINDS, "vector", Vector)
@@ -131,7 +128,7 @@ def toy() -> str:
 
 
 @pytest.fixture
-def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+def load(toy_kinds: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Machine]:
     """Loads a text, or the bytes of one, as the file hw.yaml."""
     monkeypatch.chdir(tmp_path)
 

@@ -1,0 +1,176 @@
+"""The pipeline from a machine and a trace to a result: map, lower, run, collect."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from archsim.cost.rollup import Installed
+from archsim.hardware.machine import Machine
+from archsim.mapping.build import map_trace
+from archsim.mapping.plan import Plan, Step
+from archsim.parts.part import Held
+from archsim.results.collect import Setting, collect
+from archsim.results.record import Result
+from archsim.schedule.lower import in_flight_limit, lower
+from archsim.schedule.memory import check_memory
+from archsim.schedule.tokens import Attendance, phase_tokens
+from archsim.sim.engines import choose_engine
+from archsim.sim.stream import measure_stream
+from archsim.workload.operations import Operation, Trace
+
+
+def simulate(
+    machine: Machine, trace: Trace, *, engine: str = "auto", detail: str = "module", stream: bool = True
+) -> Result:
+    """Run one inference of ``trace`` in an empty machine, then a stream of them until it settles.
+
+    Args: engine: ``auto`` or ``event``; the result does not depend on it; detail: ``module``; stream:
+        whether the throughput is measured, or taken from one inference at a time.
+    Raises: MappingError: when the machine cannot hold the trace; SimulationError: when memory is short.
+    """
+    plan = map_trace(machine, trace)
+    check_memory(machine, trace, plan)
+    graph = lower(machine, trace, plan)
+    runs = choose_engine(engine)
+    one = runs(graph, inferences=1)
+    one.advance(1)
+    settled = None
+    if stream:
+        settled = measure_stream(graph, runs, machine.mapping.in_flight, in_flight_limit(plan))
+    options = {"detail": detail, "stream": stream, "in_flight": machine.mapping.in_flight}
+    return collect(_setting(machine, trace, plan, options), graph, one.last_start(), settled)
+
+
+def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]) -> Setting:
+    """What the result says about its inputs."""
+    precision = trace.precision
+    held = [each for _, each in _held(plan)]
+    attendance = Attendance(trace)
+    counts = [(phase, len(tokens)) for phase, tokens in phase_tokens(trace)]
+    per_pu = sum(part.peak_macs_per_cycle(precision) for part in machine.parts.values())
+    notes = [
+        text
+        for part in machine.parts.values()
+        for text in part.warnings([each for each in held if each.part == part.name], precision)
+    ]
+    return Setting(
+        hardware=_hardware(machine),
+        workload=_workload(trace),
+        options=options,
+        mapping=_mapping(plan),
+        installed=tuple(_installed(machine, plan.chips_used)),
+        chips=plan.chips_used,
+        clock_ghz=machine.clock_ghz,
+        prompt_tokens=sum(count for phase, count in counts if phase.name == "prefill"),
+        tokens=sum(count for _, count in counts),
+        macs=sum(_macs(trace, attendance, op, op.rows * op.columns) for op in trace.operations),
+        executed_macs=sum(
+            _macs(trace, attendance, step.op, _weights(step)) for group in plan.groups for step in group.steps
+        ),
+        peak_macs_per_cycle=per_pu * machine.pus * plan.chips_used,
+        programming=_programming(machine, plan),
+        warnings=(*plan.warnings, *notes),
+        assumptions=[{"path": each.path, "text": each.text} for each in machine.assumptions()],
+    )
+
+
+def _hardware(machine: Machine) -> dict[str, Any]:
+    content = machine.model.model_dump_json().encode()
+    return {
+        "name": machine.name,
+        "clock_ghz": machine.clock_ghz,
+        "content": hashlib.sha256(content).hexdigest()[:16],
+    }
+
+
+def _workload(trace: Trace) -> dict[str, Any]:
+    prefill = sum(phase.tokens for phase in trace.phases)
+    steps = sum(phase.steps for phase in trace.phases)
+    return {
+        "model": trace.model,
+        "layers": trace.layers,
+        "attention": trace.attention,
+        "batch": trace.batch,
+        "prefill_tokens": prefill,
+        "decode_steps": steps,
+        "context": next((phase.context for phase in trace.phases if phase.name == "decode"), 0),
+    }
+
+
+def _mapping(plan: Plan) -> dict[str, Any]:
+    whole = plan.whole_instead
+    return {
+        "parts": {
+            name: {"used": use.used, "total": use.total, "wasted": use.wasted, "unit": use.unit}
+            for name, use in plan.parts.items()
+        },
+        "replicas": {name: float(copies) for name, copies in plan.replicas.items()},
+        "pus_per_layer": float(plan.pus_per_layer),
+        "chips_used": plan.chips_used,
+        "idle_pus": plan.idle_pus,
+        "whole_instead": whole
+        and {
+            "feasible": whole.feasible,
+            "short": whole.short,
+            "copies": whole.copies,
+            "interval_cycles": whole.interval_cycles,
+        },
+    }
+
+
+def _installed(machine: Machine, chips: int) -> Iterator[Installed]:
+    """Every part and medium of the chips in use."""
+    pus = chips * machine.pus
+    for name, part in machine.parts.items():
+        yield Installed(name, part.costs, machine.instances(name) * pus)
+    yield Installed(machine.bus.name, machine.bus.costs, pus)
+    yield Installed(machine.interconnect.name, machine.interconnect.costs, chips)
+    yield Installed(machine.global_bus.name, machine.global_bus.costs, chips)
+    yield Installed(machine.chip_link.name, machine.chip_link.costs, chips - 1)
+
+
+def _held(plan: Plan) -> Iterator[tuple[int, Held]]:
+    """Everything that is held, with its PU."""
+    for group in plan.groups:
+        for step in group.steps:
+            for pu, held in zip(step.pus, step.held, strict=False):
+                if held is not None:
+                    yield pu, held
+
+
+def _weights(step: Step) -> int:
+    """MACs of one token in a step on all its PUs: what its shares multiply with."""
+    return sum(share.rows * share.columns for share in step.shares if share is not None)
+
+
+def _macs(trace: Trace, attendance: Attendance, op: Operation, weights: int) -> int:
+    """MACs of one inference in an operation: ``weights`` a token, or what it attends to."""
+    macs = 0
+    for phase, tokens in phase_tokens(trace):
+        which = attendance.which(op, phase, tokens)
+        count = len(tokens) if which is None else len(which)
+        macs += count * weights
+        if op.family == "attention":
+            macs += op.macs(1) * int(tokens.keys.sum())
+    return macs
+
+
+def _programming(machine: Machine, plan: Plan) -> dict[str, float]:
+    """Writing all weights once: PUs side by side, no faster than each chip's global bus brings them."""
+    by_pu: dict[int, list[Held]] = {}
+    for pu, held in _held(plan):
+        by_pu.setdefault(pu, []).append(held)
+    time_ns = energy_pj = 0.0
+    nbytes: dict[int, int] = {}
+    for pu, weights in by_pu.items():
+        for part in machine.parts.values():
+            own = part.program([held for held in weights if held.part == part.name])
+            time_ns, energy_pj = max(time_ns, own.time_ns), energy_pj + own.energy_pj
+        chip = pu // machine.pus
+        nbytes[chip] = nbytes.get(chip, 0) + sum(
+            held.stored.rows * held.stored.columns * held.stored.bits // 8 * held.copies for held in weights
+        )
+    arrival = int(machine.global_bus.cycles(max(nbytes.values(), default=0))) / machine.clock_ghz
+    return {"time_ns": max(time_ns, arrival), "energy_pj": energy_pj}

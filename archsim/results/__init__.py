@@ -1,0 +1,1 @@
+"""What was measured: frozen records, collected from finished runs."""

@@ -1,0 +1,108 @@
+"""Energy: action counts of a task graph times what each action charges; and power over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.cost.entry import Charge
+from archsim.task_graph import TaskGraph
+
+STATIC = "static"
+"""The row of each breakdown that leakage stands in."""
+
+OUTSIDE = "outside"
+"""The row of the breakdown by layer for operations that belong to none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """One inference's energy in pJ, by three keys; each table sums to the whole."""
+
+    by_component: dict[str, float]
+    by_operation: dict[str, float]
+    by_layer: dict[str, float]
+
+    @property
+    def total(self) -> float:
+        """The whole energy."""
+        return sum(self.by_component.values())
+
+    def with_static(self, energy_pj: float) -> Breakdown:
+        """The same with leakage as a row of each table."""
+        return Breakdown(
+            self.by_component | {STATIC: energy_pj},
+            self.by_operation | {STATIC: energy_pj},
+            self.by_layer | {STATIC: energy_pj},
+        )
+
+
+def action_counts(graph: TaskGraph) -> dict[str, float]:
+    """How often one inference does each action."""
+    counts: dict[str, float] = {}
+    for block in graph.actions:
+        counts[block.action] = counts.get(block.action, 0.0) + block.total
+    return counts
+
+
+def dynamic_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> Breakdown:
+    """The energy of all actions of one inference."""
+    component: dict[str, float] = {}
+    operation: dict[str, float] = {}
+    layer: dict[str, float] = {}
+    for block in graph.actions:
+        total = block.total
+        index = int(graph.operation[block.first])
+        name, number = operation_name(graph, index), graph.layers[index]
+        row = OUTSIDE if number < 0 else f"l{number}"
+        for charge in charges[block.action]:
+            energy = total * charge.energy_pj
+            component[charge.component] = component.get(charge.component, 0.0) + energy
+            operation[name] = operation.get(name, 0.0) + energy
+            layer[row] = layer.get(row, 0.0) + energy
+    return Breakdown(component, operation, layer)
+
+
+def operation_name(graph: TaskGraph, operation: int) -> str:
+    """An operation's name without the layer that it is in: ``q`` for ``l3.q``."""
+    return graph.operations[operation].removeprefix(f"l{graph.layers[operation]}.")
+
+
+def task_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> NDArray[np.float64]:
+    """(tasks,) energy of each task in pJ."""
+    energy = np.zeros(len(graph))
+    for block in graph.actions:
+        each = sum(charge.energy_pj for charge in charges[block.action])
+        energy[block.first : block.first + block.tasks] += each * block.count
+    return energy
+
+
+def peak_power_mw(
+    energy: NDArray[np.float64],
+    start: NDArray[np.int64],
+    occupancy: NDArray[np.int32],
+    period_cycles: float,
+    window_cycles: float,
+    clock_ghz: float,
+) -> float:
+    """The largest mean dynamic power in any window of a stream that repeats every ``period_cycles``.
+
+    Args: energy: (tasks,) pJ, spent evenly while a task holds its resource; start: (tasks,) of one
+        inference in the settled stream. Its schedule is folded onto one period.
+    """
+    spent = energy > 0
+    begin = (start[spent] - start[spent].min()).astype(np.float64)
+    end = begin + np.maximum(occupancy[spent], 1)
+    times = np.concatenate([begin, end])
+    slope = energy[spent] / (end - begin)
+    order = np.argsort(times)
+    times, slopes = times[order], np.cumsum(np.concatenate([slope, -slope])[order])
+    total = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(times))])
+    window = min(window_cycles, period_cycles)
+    folds = int(times[-1] // period_cycles) + 2
+    offset = np.arange(0.0, period_cycles, window)[:, None] + period_cycles * np.arange(-1, folds)[None, :]
+    inside = np.interp(offset + window, times, total) - np.interp(offset, times, total)
+    return float(inside.sum(axis=1).max() / (window / clock_ghz))
