@@ -13,8 +13,9 @@ from archsim.mapping.plan import Plan, Step
 from archsim.parts.part import Held
 from archsim.results.collect import Setting, collect
 from archsim.results.record import Result
-from archsim.schedule.lower import in_flight_limit, lower
+from archsim.schedule.lower import lower
 from archsim.schedule.memory import check_memory
+from archsim.schedule.storage import in_flight_limit
 from archsim.schedule.tokens import Attendance, phase_tokens
 from archsim.sim.engines import choose_engine
 from archsim.sim.stream import measure_stream

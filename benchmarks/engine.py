@@ -72,7 +72,9 @@ def encoder(layers: int, tokens: int) -> TaskGraph:
 
 def main() -> None:
     """Print one line for the making of the engine, and one for running it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--layers", type=int, default=24)
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--inferences", type=int, default=4)

@@ -63,6 +63,16 @@ class Cost(Section):
             raise ValueError(f"give one of energy_pj and active_power_mw, not {given}")
         return self
 
+    def action_pj(self, busy_ns: float, actions: float) -> float:
+        """Energy of one action, in pJ: as given, or from the power of a component that is busy.
+
+        Args: busy_ns: for so long; actions: that all the instances of the row do meanwhile.
+        """
+        if self.active_power_mw is not None:
+            return self.active_power_mw * busy_ns / actions
+        assert self.energy_pj is not None, "a cost has an energy or a power"
+        return self.energy_pj
+
 
 @dataclass(frozen=True, slots=True)
 class Charge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -31,7 +32,7 @@ def area_mm2(parts: Iterable[Installed]) -> dict[str, float]:
 
 def leakage_mw(parts: Iterable[Installed]) -> float:
     """Leakage of all components together, in mW."""
-    return sum(
+    return math.fsum(
         component.leakage_mw * part.instances for part in parts for component in part.table.components
     )
 

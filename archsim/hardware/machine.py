@@ -80,6 +80,9 @@ class MappingModel(Section):
     """Copies in spare arrays: none, whole copies in whole arrays, or by cells as if nothing fragmented."""
     tensor_parallel: Literal["auto"] | Count = "auto"
     """PUs that share a layer, or ``auto``: what it needs, and what is left."""
+    tensor_split: Literal["rows", "columns"] = "rows"
+    """How a tensor-parallel matrix whose input is split goes on: ``rows`` adds partial sums over the global
+    bus, ``columns`` gathers the input over the interconnect."""
     in_flight: Literal["auto"] | Count = "auto"
     """Inferences that run at the same time, or ``auto``: as many as raise the throughput."""
     score_slots: Count

@@ -104,7 +104,7 @@ def _warnings(
     if idle:
         yield f"{idle} of {machine.total_pus} PUs idle"
     wanted = machine.mapping.in_flight
-    tightest = min(groups, key=lambda group: group.slots)
+    tightest = min(groups, key=lambda group: (group.slots, not group.bytes_per_inference))
     if wanted != "auto" and tightest.slots < wanted:
         yield (
             f"the PUs of {tightest.name} store the keys, values and intermediates of {tightest.slots} "

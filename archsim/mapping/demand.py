@@ -163,6 +163,7 @@ def rules_of(machine: Machine, trace: Trace) -> Rules:
         },
         modes=tuple(machine.parts[mapping.linear].modes),
         svd=mapping.svd,
+        tensor_split=mapping.tensor_split,
         slc_rate=exact_rate(mapping.slc_rate),
         bits=trace.precision.weight_bits,
     )

@@ -1,7 +1,7 @@
 """Tensor parallelism: the steps of a layer on its PUs, each PU's share of them, and what moves between.
 
 A linear operation whose input is whole splits its columns; one whose input is already split splits its
-rows and leaves partial sums. The columns that feed attention are split by heads, KV heads first, so that
+rows and leaves partial sums, or, with ``tensor_split: columns``, gathers its input and splits its columns. The columns that feed attention are split by heads, KV heads first, so that
 scores, softmax and context stay on their PU. Element-wise operations stay split; all else runs on the
 first PU, the root.
 """
@@ -32,7 +32,7 @@ class Rules:
     """What the steps of a machine's groups have in common.
 
     Args: executors: the part that executes each family; modes: of the part that holds the weights;
-        bits: of a weight.
+        bits: of a weight; tensor_split: how a linear operation whose input is split goes on.
     """
 
     executors: dict[Family, str]
@@ -40,6 +40,7 @@ class Rules:
     svd: str
     slc_rate: Fraction
     bits: int
+    tensor_split: str = "rows"
 
 
 def steps_of(operations: Sequence[Operation], pus: tuple[int, ...], rules: Rules) -> tuple[Step, ...]:
@@ -140,7 +141,7 @@ def _linear_steps(
     gives: Gives = "split"
     widths = by_heads or even_shares(op.columns, count)
     first = factors[0]
-    if given is not None and sum(given) == op.rows:
+    if rules.tensor_split == "rows" and given is not None and sum(given) == op.rows:
         takes, gives = "split", "partial"
         shares = split_rows(first, given)
     elif len(factors) == 2:

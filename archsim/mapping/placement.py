@@ -174,8 +174,10 @@ def _settle_outside(sizing: Sizing, blocks: list[Block], apart: bool) -> bool:
 
 def neighbour(sizing: Sizing, blocks: Sequence[Block], section: Section) -> Block | None:
     """The block with the layer beside which the operations of ``section`` stand, if there is one."""
+    if section.neighbour is None:
+        return None
     for block in blocks:
-        if any(sizing.sections[index].layer == section.neighbour is not None for index in block.sections):
+        if any(sizing.sections[index].layer == section.neighbour for index in block.sections):
             return block
     return None
 

@@ -14,63 +14,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from archsim.cost.entry import Charge, Component, Cost, CostTable, Count, Positive, Section
+from archsim.cost.entry import Cost, CostTable, Count, Section
+from archsim.errors import MappingError
 from archsim.parts.adc import AdcModel
+from archsim.parts.analog_array import AnalogArray, AnalogReference, CellModel
+from archsim.parts.analog_costs import cost_table
+from archsim.parts.analog_tiling import partial_sums, tilings
 from archsim.parts.facts import MachineFacts
-from archsim.parts.part import Held, Programming, Region, Size, Stored, Tokens, Value
+from archsim.parts.part import Fact, Held, Programming, Size, Stored, Tokens, Value
 from archsim.task_graph import GraphBuilder, Wire
 from archsim.units import ceil_cycles, cycles_to_ns, ns_to_cycles
 from archsim.workload.operations import Operation, Precision
 
 Cycles = Annotated[int, Field(ge=0, le=10**9)]
-
-
-class AnalogArray(Section):
-    """One crossbar."""
-
-    rows: Annotated[int, Field(ge=1, le=65536)]
-    """Wordlines: inputs that one read takes."""
-    columns: Annotated[int, Field(ge=1, le=65536)]
-    """Bitlines: sums that one read gives."""
-    read_ns: Positive
-    """Time of one read, from the wordlines to the sampled bitlines."""
-    cost: Cost
-    """The cells of all arrays of the reference module."""
-
-
-class CellWrite(Section):
-    """Writing the cells of one row of an array in one mode."""
-
-    row_ns: Positive
-    """Time of writing a row, verification included."""
-    energy_pj: Annotated[float, Field(ge=0, le=1e9)]
-    """Energy of writing one cell, verification included."""
-
-
-class CellModel(Section):
-    """A memory cell; every array can work in either mode."""
-
-    bits: Annotated[int, Field(ge=1, le=4)]
-    """Bits of a cell in the MLC mode; the SLC mode stores one."""
-    slc_write: CellWrite
-    """Programming in the SLC mode."""
-    mlc_write: CellWrite
-    """Programming in the MLC mode (write and verify)."""
-
-
-class AnalogReference(Section):
-    """The module that the cost rows describe; another geometry scales them by what each row counts."""
-
-    arrays: Count
-    """Arrays of the module."""
-    rows: Count
-    """Wordlines of an array."""
-    columns: Count
-    """Bitlines of an array."""
-    arrays_per_adc: Count
-    """Arrays that share a converter."""
-    read_ns: Positive
-    """Time of one read, in which every part of the module does its work once."""
 
 
 class AnalogModuleModel(Section):
@@ -103,22 +59,18 @@ class AnalogModuleModel(Section):
     reference: AnalogReference
     """The module that the cost rows describe."""
     input_register: Cost
-    """Registers ahead of the wordlines."""
+    """Registers ahead of the wordlines; an action is one wordline's bit of one read."""
     output_register: Cost
-    """Registers behind the converters."""
+    """Registers behind the converters; an action is the result of one conversion."""
     wordline_driver: Cost
-    """One-bit drivers of the wordlines."""
+    """One-bit drivers of the wordlines; an action is one wordline of one read."""
     sample_hold: Cost
-    """Sample-and-hold circuits of the bitlines."""
+    """Sample-and-hold circuits; an action is one bitline of one read."""
     shift_add: Cost
-    """Shift-and-add units, one a converter."""
+    """Shift-and-add units, one a converter; an action adds the result of one conversion."""
 
     @model_validator(mode="after")
-    def _weights_fit_a_row(self) -> Self:
-        if self.array.columns < 8:
-            raise ValueError(
-                f"array.columns is {self.array.columns}, but one 8-bit weight takes 8 single-level cells"
-            )
+    def _converters_are_whole(self) -> Self:
         if self.arrays % self.adc.arrays_per_adc:
             raise ValueError(
                 f"arrays ({self.arrays}) must be a multiple of adc.arrays_per_adc ({self.adc.arrays_per_adc})"
@@ -128,22 +80,6 @@ class AnalogModuleModel(Section):
     def build(self, name: str, count: int, machine: MachineFacts) -> AnalogModule:
         """The part that a machine consists of; ``count`` modules in a PU."""
         return AnalogModule(name, count, self, machine.clock_ghz)
-
-
-@dataclass(frozen=True, slots=True)
-class Tiling:
-    """How a region of weights lies on whole arrays.
-
-    Args: row_blocks, column_blocks: arrays downwards and across; cell_columns: bitlines in use, all
-        column blocks together; arrays: whole ADC groups, since matrices do not share a converter.
-    """
-
-    mode: str
-    rows: int
-    row_blocks: int
-    column_blocks: int
-    cell_columns: int
-    arrays: int
 
 
 @dataclass(frozen=True)
@@ -171,28 +107,29 @@ class AnalogModule:
         """Only multiplications with static weights can be done in place."""
         if op.family != "linear":
             return f"analog RRAM modules multiply with static weights only, and {op.kind!r} has none"
-        cells = self._cells_per_weight("slc", precision.weight_bits)
-        if cells > self.model.array.columns:
-            return f"a {precision.weight_bits}-bit weight takes {cells} cells of a row's {self.model.array.columns}"
+        bits, columns = precision.weight_bits, self.model.array.columns
+        cells = self.model.cell.per_weight("slc", bits)
+        if cells > columns:
+            return f"weights of {bits} bits take {cells} SLC cells of a row each, and a row has {columns}"
         return ""
 
     def size(self, stored: Stored) -> Size:
         """Whole arrays, and the share of their cells that is in use."""
+        tiles = tilings(stored, self.model)
         per_array = self.model.array.rows * self.model.array.columns
-        arrays, cells = 0, 0
-        for region, tiling in zip(stored.regions, self._tilings(stored), strict=True):
-            arrays += tiling.arrays
-            cells += region.rows * region.columns * self._cells_per_weight(region.mode, stored.bits)
-        return Size(arrays, Fraction(cells, per_array))
+        cells = sum(tiling.cells for tiling in tiles)
+        return Size(sum(tiling.arrays for tiling in tiles), Fraction(cells, per_array))
 
     def interval(self, stored: Stored, precision: Precision) -> int:
         """Occupancy of one input vector: input bits times the read interval."""
-        read, adc = self._read_and_adc_cycles(stored)
-        return precision.activation_bits * max(read, adc)
+        return precision.activation_bits * max(self._read_cycles, self._adc_cycles(self._sharing(stored)))
 
     def cache_size(self, nbytes: int) -> int:
-        """Arrays whose cells hold ``nbytes`` in the SLC mode."""
-        return -(-nbytes * 8 // (self.model.array.rows * self.model.array.columns))
+        """Not offered: see ``store``.
+
+        Raises: MappingError: always.
+        """
+        raise self._no_memory()
 
     def run(
         self,
@@ -205,213 +142,167 @@ class AnalogModule:
     ) -> Value:
         """One task a token: all input bits of its vector, on all arrays of the matrix together."""
         assert held is not None, "a linear operation has weights"
-        stored = held.stored
+        model, stored = self.model, held.stored
         occupancy, latency = self._timing(held, precision)
         resource = graph.resource(f"{self.name}.{stored.name}", self.name, copies=held.copies)
         after = [value.ready for value in inputs]
         counts = self._counts(stored, precision.activation_bits)
         tasks = graph.add(resource, occupancy, latency, tokens.index, after, counts)
         for wire in after:
-            graph.ring(tasks, wire, self.model.input_buffer_tokens * _registers(held), from_start=True)
-        row_blocks = sum(tiling.row_blocks for tiling in self._summed(stored))
-        slots = self.model.output_buffer_tokens * _registers(held)
-        if self.model.reduction == "bus" and row_blocks > 1:
-            return Value(tasks, stored.columns, precision.partial_sum_bits, self.name, row_blocks, slots)
+            graph.ring(tasks, wire, model.input_buffer_tokens * _registers(held), from_start=True)
+        slots = model.output_buffer_tokens * _registers(held)
+        sums = partial_sums(stored, model)
+        if model.reduction == "bus" and sums > 1:
+            return Value(tasks, stored.columns, precision.partial_sum_bits, self.name, sums, slots)
         return Value(tasks, stored.columns, precision.activation_bits, self.name, slots=slots)
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
-        """Not offered: run-time values are not written to these arrays."""
-        raise NotImplementedError(f"{self.name} stores no run-time values")
+        """Not offered: cells are programmed before inference only.
+
+        Raises: MappingError: always.
+        """
+        raise self._no_memory()
 
     def peak_macs_per_cycle(self, precision: Precision) -> float:
-        """Every array full of multi-level weights, reading all the time."""
+        """Every array full of the narrowest weights, reading all the time."""
         array = self.model.array
-        weights = array.columns // self._cells_per_weight("mlc", precision.weight_bits)
-        read = ns_to_cycles(array.read_ns, self.clock_ghz)
-        interval = max(read, self._adc_cycles(self.model.adc.arrays_per_adc))
-        return self.capacity * array.rows * weights / (precision.activation_bits * interval)
+        weights = max(self._weights_per_row(mode, precision.weight_bits) for mode in self.modes)
+        reads = precision.activation_bits * self._full_interval_cycles
+        return self.capacity * array.rows * weights / reads
+
+    def facts(self, precision: Precision) -> tuple[Fact, ...]:
+        """Geometry, room for weights in each mode, and the cycles of one input."""
+        array, cell, bits = self.model.array, self.model.cell, precision.activation_bits
+        facts = [
+            Fact("geometry of an array", f"{array.rows} rows x {array.columns} columns"),
+            Fact("arrays an ADC", self.model.adc.arrays_per_adc),
+        ]
+        for mode in self.modes:
+            rows = self.capacity * array.rows
+            nbytes = rows * array.columns * cell.mode_bits(mode) // 8
+            weights = rows * self._weights_per_row(mode, precision.weight_bits)
+            facts += [
+                Fact(f"room of a PU, {mode.upper()}", nbytes, "bytes"),
+                Fact(f"weights of a PU, {mode.upper()}", weights, f"of {precision.weight_bits} b"),
+            ]
+        adc, full = self._adc_cycles(self.model.adc.arrays_per_adc), self._full_interval_cycles
+        facts += [
+            Fact("read", self._read_cycles, "cycles"),
+            Fact("conversions of a read", adc, "cycles"),
+            Fact(f"{bits} b input, occupancy", bits * full, "cycles"),
+            Fact(f"{bits} b input, latency", self._latency(bits, adc), "cycles"),
+        ]
+        return tuple(facts)
 
     def warnings(self, held: Sequence[Held], precision: Precision) -> tuple[str, ...]:
         """ADCs below what the paper calls full precision, and output buffers that throttle."""
-        found = []
-        adc, rows = self.model.adc, self.model.array.rows
-        modes = {region.mode for each in held for region in each.stored.regions}
-        for mode, cell_bits, bits in (("slc", 1, adc.bits.slc), ("mlc", self.model.cell.bits, adc.bits.mlc)):
-            full = (rows - 1).bit_length() + cell_bits - 1
-            if mode in modes and bits < full:
-                found.append(
-                    f"{self.name}: an ADC of {bits} b in {mode.upper()} mode is below the {full} b that "
-                    f"{rows} rows of {cell_bits}-bit cells need: results lose precision"
-                )
-        slots = self.model.output_buffer_tokens
-        for each in held:
-            occupancy, latency = self._timing(each, precision)
-            interval = occupancy / each.copies
-            if slots * _registers(each) < latency / interval + 1:
-                found.append(
-                    f"{self.name}: output_buffer_tokens {slots} throttles its matrices: a result takes "
-                    f"{latency} cycles, and the next may come after {interval:g}"
-                )
-                break
-        return tuple(found)
+        return (*self._coarse_adcs(held), *self._shallow_buffer(held, precision))
 
     def program(self, held: Sequence[Held]) -> Programming:
         """Rows one after the other, arrays side by side; every cell in use is written once."""
         time_ns = energy_pj = 0.0
         for each in held:
-            factor = each.copies * float(each.speed)
-            for region in each.stored.regions:
-                write = self.model.cell.slc_write if region.mode == "slc" else self.model.cell.mlc_write
-                cells = region.rows * region.columns
-                cells *= self._cells_per_weight(region.mode, each.stored.bits)
-                energy_pj += cells * write.energy_pj * factor
-                time_ns = max(time_ns, min(region.rows, self.model.array.rows) * write.row_ns)
+            copies = each.copies * float(each.speed)
+            for tiling in tilings(each.stored, self.model):
+                write = self.model.cell.write(tiling.mode)
+                energy_pj += tiling.cells * write.energy_pj * copies
+                time_ns = max(time_ns, min(tiling.rows, self.model.array.rows) * write.row_ns)
         return Programming(time_ns, energy_pj)
 
     @cached_property
     def costs(self) -> CostTable:
-        """Table 2's powers as energies per action: each row's power times the reference read time,
-        over what the row counts (cells, wordlines, bitlines, conversions) in the reference module.
-        """
-        model, reference = self.model, self.model.reference
-        wordlines = reference.arrays * reference.rows
-        bitlines = reference.arrays * reference.columns
-        conversion = _energy(model.adc.cost, reference.read_ns, bitlines)
-        energies = {
-            # cells conduct for as long as the read lasts
-            "array.cell_read": (
-                "array",
-                _energy(model.array.cost, model.array.read_ns, wordlines * reference.columns),
-            ),
-            "input_register.read": (
-                "input_register",
-                _energy(model.input_register, reference.read_ns, wordlines),
-            ),
-            "wordline_driver.drive": (
-                "wordline_driver",
-                _energy(model.wordline_driver, reference.read_ns, wordlines),
-            ),
-            "sample_hold.sample": ("sample_hold", _energy(model.sample_hold, reference.read_ns, bitlines)),
-            "adc.slc": ("adc", conversion * model.adc.energy_scale(model.adc.bits.slc)),
-            "adc.mlc": ("adc", conversion * model.adc.energy_scale(model.adc.bits.mlc)),
-            "shift_add.add": ("shift_add", _energy(model.shift_add, reference.read_ns, bitlines)),
-            "output_register.write": (
-                "output_register",
-                _energy(model.output_register, reference.read_ns, bitlines),
-            ),
-        }
-        actions: dict[str, tuple[Charge, ...]] = {
-            f"{self.name}.{action}": (Charge(f"{self.name}.{component}", energy),)
-            for action, (component, energy) in energies.items()
-        }
-        cells = model.arrays * model.array.rows * model.array.columns
-        return CostTable(actions, tuple(self._components(actions)), cells)
+        """Energies of the actions and components of one module."""
+        return cost_table(self.name, self.model, cycles_to_ns(self._full_interval_cycles, self.clock_ghz))
+
+    @property
+    def _read_cycles(self) -> int:
+        return ns_to_cycles(self.model.array.read_ns, self.clock_ghz)
+
+    @property
+    def _full_interval_cycles(self) -> int:
+        """The read interval where every array that shares a converter is in use."""
+        return max(self._read_cycles, self._adc_cycles(self.model.adc.arrays_per_adc))
+
+    def _adc_cycles(self, sharing: int) -> int:
+        """Cycles in which a converter digitises one read of ``sharing`` arrays, all their bitlines."""
+        conversions = self.model.array.columns * sharing
+        return ceil_cycles(conversions * self.clock_ghz / self.model.adc.rate_gs_per_s)
+
+    def _sharing(self, stored: Stored) -> int:
+        """Arrays behind the fullest converter of a matrix: all that share one, or fewer if it is small."""
+        return max(
+            min(self.model.adc.arrays_per_adc, tiling.blocks) for tiling in tilings(stored, self.model)
+        )
 
     def _timing(self, held: Held, precision: Precision) -> tuple[int, int]:
         """Occupancy and latency of one input vector, in cycles."""
-        read, adc = self._read_and_adc_cycles(held.stored)
-        interval = max(read, adc)
-        bits = precision.activation_bits
-        latency = read + (bits - 1) * interval + adc
-        latency += self.model.shift_add_cycles + self.model.register_write_cycles
-        return ceil_ratio(bits * interval, held.speed), latency
+        adc = self._adc_cycles(self._sharing(held.stored))
+        interval = self.interval(held.stored, precision)
+        occupancy = -(-interval * held.speed.denominator // held.speed.numerator)
+        return occupancy, self._latency(precision.activation_bits, adc)
 
-    def _components(self, actions: dict[str, tuple[Charge, ...]]) -> Iterator[Component]:
-        """Area, leakage and peak power (all arrays reading multi-level cells) of one module."""
-        model, reference = self.model, self.model.reference
-        adcs = model.arrays // model.adc.arrays_per_adc
-        reference_adcs = reference.arrays / reference.arrays_per_adc
-        wordlines, bitlines = model.arrays * model.array.rows, model.arrays * model.array.columns
-        rows = wordlines / (reference.arrays * reference.rows)
-        columns = bitlines / (reference.arrays * reference.columns)
-        cells = rows * model.array.columns / reference.columns
-        converters = adcs / reference_adcs
-        scale = {
-            "array": (model.array.cost, cells, "array.cell_read", wordlines * model.array.columns),
-            "input_register": (model.input_register, rows, "input_register.read", wordlines),
-            "output_register": (model.output_register, columns, "output_register.write", bitlines),
-            "wordline_driver": (model.wordline_driver, rows, "wordline_driver.drive", wordlines),
-            "adc": (model.adc.cost, converters * model.adc.area_scale, "adc.mlc", bitlines),
-            "shift_add": (model.shift_add, converters, "shift_add.add", bitlines),
-            "sample_hold": (model.sample_hold, columns, "sample_hold.sample", bitlines),
-        }
-        read = ns_to_cycles(model.array.read_ns, self.clock_ghz)
-        interval_ns = cycles_to_ns(max(read, self._adc_cycles(model.adc.arrays_per_adc)), self.clock_ghz)
-        for component, (cost, factor, action, number) in scale.items():
-            power_mw = actions[f"{self.name}.{action}"][0].energy_pj * number / interval_ns
-            yield Component(
-                f"{self.name}.{component}", cost.area_mm2 * factor, power_mw, cost.leakage_mw * factor
-            )
+    def _latency(self, input_bits: int, adc_cycles: int) -> int:
+        """From the first read to the result in the output register."""
+        interval = max(self._read_cycles, adc_cycles)
+        reads = self._read_cycles + (input_bits - 1) * interval + adc_cycles
+        return reads + self.model.shift_add_cycles + self.model.register_write_cycles
+
+    def _weights_per_row(self, mode: str, weight_bits: int) -> int:
+        return self.model.array.columns // self.model.cell.per_weight(mode, weight_bits)
 
     def _counts(self, stored: Stored, input_bits: int) -> dict[str, float]:
         """Actions of one input vector: unused bitlines are not converted, unused wordlines not driven."""
         counts: dict[str, float] = {}
-
-        def count(action: str, number: int) -> None:
-            counts[f"{self.name}.{action}"] = counts.get(f"{self.name}.{action}", 0) + input_bits * number
-
-        for tiling in self._tilings(stored):
+        for tiling in tilings(stored, self.model):
             driven = tiling.rows * tiling.column_blocks
             converted = tiling.cell_columns * tiling.row_blocks
-            count("array.cell_read", tiling.rows * tiling.cell_columns)
-            count("input_register.read", driven)
-            count("wordline_driver.drive", driven)
-            count("sample_hold.sample", converted)
-            count(f"adc.{tiling.mode}", converted)
-            count("shift_add.add", converted)
-            count("output_register.write", converted)
+            for action, number in (
+                ("array.cell_read", tiling.cells),
+                ("input_register.read", driven),
+                ("wordline_driver.drive", driven),
+                ("sample_hold.sample", converted),
+                (f"adc.{tiling.mode}", converted),
+                ("shift_add.add", converted),
+                ("output_register.write", converted),
+            ):
+                full = f"{self.name}.{action}"
+                counts[full] = counts.get(full, 0.0) + input_bits * number
         return counts
 
-    def _tilings(self, stored: Stored) -> tuple[Tiling, ...]:
-        return tuple(self._tiling(region, stored.bits) for region in stored.regions)
+    def _coarse_adcs(self, held: Sequence[Held]) -> Iterator[str]:
+        """Converters with fewer bits than the paper's rule asks for: log2(rows) + bits of a cell - 1."""
+        rows = self.model.array.rows
+        used = {region.mode for each in held for region in each.stored.regions}
+        for mode, bits in (("slc", self.model.adc.bits.slc), ("mlc", self.model.adc.bits.mlc)):
+            cell_bits = self.model.cell.mode_bits(mode)
+            full = (rows - 1).bit_length() + cell_bits - 1
+            if mode in used and bits < full:
+                yield (
+                    f"{self.name}: an ADC of {bits} b in {mode.upper()} mode is below the {full} b that "
+                    f"{rows} rows of {cell_bits}-bit cells need: results lose precision"
+                )
 
-    def _tiling(self, region: Region, weight_bits: int) -> Tiling:
-        """Whole arrays for one region; the cells of a weight stay in one array."""
-        cells = self._cells_per_weight(region.mode, weight_bits)
-        weights_per_row = self.model.array.columns // cells
-        row_blocks = -(-region.rows // self.model.array.rows)
-        column_blocks = -(-region.columns // weights_per_row)
-        share = self.model.adc.arrays_per_adc
-        arrays = -(-row_blocks * column_blocks // share) * share
-        return Tiling(region.mode, region.rows, row_blocks, column_blocks, region.columns * cells, arrays)
+    def _shallow_buffer(self, held: Sequence[Held], precision: Precision) -> Iterator[str]:
+        """Fewer results than are under way at full pace; the matrix that needs most is named."""
+        needs: list[tuple[int, str]] = []
+        for each in held:
+            occupancy, latency = self._timing(each, precision)
+            under_way = Fraction(latency * each.copies, occupancy) + 1
+            needs.append((math.ceil(under_way / _registers(each)), each.stored.name))
+        need, matrix = max(needs, default=(0, ""), key=lambda one: one[0])
+        if need > self.model.output_buffer_tokens:
+            yield (
+                f"{self.name}: output_buffer_tokens is {self.model.output_buffer_tokens} and throttles "
+                f"{matrix}, whose results under way take {need}"
+            )
 
-    def _summed(self, stored: Stored) -> Iterator[Tiling]:
-        """The tilings whose row blocks add up: all of a second factor's, the tallest of a first one's."""
-        tilings = self._tilings(stored)
-        if all(region.columns == stored.columns for region in stored.regions):
-            yield from tilings
-        else:
-            yield max(tilings, key=lambda tiling: tiling.row_blocks)
-
-    def _cells_per_weight(self, mode: str, weight_bits: int) -> int:
-        return weight_bits if mode == "slc" else -(-weight_bits // self.model.cell.bits)
-
-    def _read_and_adc_cycles(self, stored: Stored) -> tuple[int, int]:
-        """Cycles of one read, and of its conversions; a matrix on fewer arrays than share an ADC needs fewer."""
-        read = ns_to_cycles(self.model.array.read_ns, self.clock_ghz)
-        share = self.model.adc.arrays_per_adc
-        sharing = max(
-            min(share, tiling.row_blocks * tiling.column_blocks) for tiling in self._tilings(stored)
+    def _no_memory(self) -> MappingError:
+        return MappingError(
+            f"{self.name!r} stores no run-time values: its cells are programmed before inference only; "
+            "name another part in mapping.intermediates"
         )
-        return read, self._adc_cycles(sharing)
-
-    def _adc_cycles(self, arrays: int) -> int:
-        return ceil_cycles(self.model.array.columns * arrays * self.clock_ghz / self.model.adc.rate_gs_per_s)
 
 
 def _registers(held: Held) -> int:
     """Sets of registers that a matrix has: every copy brings its own, also those that ``ideal`` counts."""
     return held.copies * math.ceil(held.speed)
-
-
-def ceil_ratio(cycles: int, speed: Fraction) -> int:
-    """``cycles`` divided by ``speed``, rounded up."""
-    return -(-cycles * speed.denominator // speed.numerator)
-
-
-def _energy(cost: Cost, busy_ns: float, units: int) -> float:
-    """Energy of one unit's action, in pJ: given, or from the power of ``units`` that are busy together."""
-    if cost.energy_pj is not None:
-        return cost.energy_pj
-    assert cost.active_power_mw is not None
-    return cost.active_power_mw * busy_ns / units

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from archsim.cost.entry import Charge, Component, Cost, CostTable, NonNegative, Positive, Section
+from archsim.parts.part import Fact
 from archsim.task_graph import GraphBuilder, IntArray, Wire
 from archsim.units import ns_to_cycles, transfer_cycles
 
@@ -27,7 +28,12 @@ class LinkModel(Section):
     latency_ns: NonNegative
     """From the last byte's departure to its arrival."""
     cost: Cost
-    """One bit's move (energy_pj), or the medium's power while busy; one medium's area and leakage."""
+    """One medium, all its lanes; an action is the move of one bit."""
+
+    @property
+    def lanes(self) -> int:
+        """Transfers at a time: one on a bus, one in each direction of a link."""
+        return 2 if self.kind == "link" else 1
 
     def build(self, name: str, clock_ghz: float) -> Link:
         """The medium that a machine consists of."""
@@ -47,15 +53,24 @@ class Link:
 
     @cached_property
     def costs(self) -> CostTable:
-        """Energy of a bit: given, or the power while busy over the bits that it moves meanwhile."""
+        """Energy of a bit: given, or the power while all lanes are busy over the bits that they move."""
         cost = self.model.cost
-        bits_per_ns = 8 * self.model.bandwidth_gb_per_s
-        energy = cost.energy_pj
-        if energy is None:
-            assert cost.active_power_mw is not None
-            energy = cost.active_power_mw / bits_per_ns
+        bits_per_ns = 8 * self.model.bandwidth_gb_per_s * self.model.lanes
+        energy = cost.action_pj(1.0, bits_per_ns)
         medium = Component(self.name, cost.area_mm2, energy * bits_per_ns, cost.leakage_mw)
         return CostTable({f"{self.name}.bit": (Charge(self.name, energy),)}, (medium,))
+
+    def facts(self) -> tuple[Fact, ...]:
+        """Bandwidth, latency and the energy of a bit."""
+        bandwidth = self.model.bandwidth_gb_per_s
+        (charge,) = self.costs.actions[f"{self.name}.bit"]
+        each = " a direction" if self.model.lanes > 1 else ""
+        return (
+            Fact("bandwidth", bandwidth, f"GB/s{each}"),
+            Fact("width", bandwidth / self.clock_ghz, "bytes a cycle"),
+            Fact("latency", ns_to_cycles(self.model.latency_ns, self.clock_ghz), "cycles"),
+            Fact("energy", charge.energy_pj, "pJ a bit"),
+        )
 
     def cycles(self, nbytes: IntArray | int) -> IntArray:
         """Cycles for which a transfer holds the medium."""

@@ -5,7 +5,7 @@ Source: HyFlexPIM (ISCA 2025, arXiv 2506.00020), section 5.4 and Table 2.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -16,7 +16,7 @@ from pydantic import Field
 
 from archsim.cost.entry import Charge, Component, Cost, CostTable, Count, Positive, Section
 from archsim.parts.facts import MachineFacts
-from archsim.parts.part import Held, Programming, Size, Stored, Tokens, Value
+from archsim.parts.part import Fact, Held, Programming, Size, Stored, Tokens, Value
 from archsim.task_graph import GraphBuilder, IntArray, Wire
 from archsim.workload.operations import Operation, Precision
 
@@ -33,7 +33,7 @@ class NorArray(Section):
     read_cycles: Annotated[int, Field(ge=0, le=10**6)]
     """Cycles of reading a row."""
     cost: Cost
-    """The cells of all arrays of the reference module."""
+    """The cells of the reference module; an action is one column in a row operation for one cycle."""
 
 
 class NorReference(Section):
@@ -67,15 +67,15 @@ class NorModuleModel(Section):
     reference: NorReference
     """The module that the cost rows describe."""
     input_register: Cost
-    """Registers ahead of the wordlines."""
+    """Registers ahead of the wordlines; an action is one column in a row operation for one cycle."""
     output_register: Cost
-    """Registers behind the bitlines."""
+    """Registers behind the bitlines; the same action."""
     wordline_driver: Cost
-    """Drivers of the wordlines."""
+    """Drivers of the wordlines; the same action."""
     sample_hold: Cost
-    """Sample-and-hold circuits."""
+    """Sample-and-hold circuits; the same action."""
     shift_add: Cost
-    """Shift-and-add units."""
+    """Shift-and-add units; the same action."""
 
     def build(self, name: str, count: int, machine: MachineFacts) -> NorModule:
         """The part that a machine consists of; ``count`` modules in a PU."""
@@ -101,8 +101,7 @@ class NorModule:
     @property
     def capacity(self) -> int:
         """Bytes that the cells of a PU's modules store."""
-        array = self.model.array
-        return self.count * self.model.arrays * array.rows * array.columns // 8
+        return self._columns * self.model.array.rows // 8
 
     def refuses(self, op: Operation, precision: Precision) -> str:
         """It multiplies operands that are written at run time."""
@@ -126,10 +125,8 @@ class NorModule:
 
     def product_cycles(self, products: IntArray | int, nors: int) -> IntArray:
         """Cycles of ``products`` products of ``nors`` NORs each, on all columns of the PU."""
-        array = self.model.array
-        columns = self.count * self.model.arrays * array.columns
-        rows = -(-np.asarray(products) * (self.model.nor_columns * nors) // columns)
-        return rows * (array.write_cycles + array.read_cycles)
+        rows = -(-np.asarray(products, dtype=np.int64) * (self.model.nor_columns * nors) // self._columns)
+        return rows * self._row_cycles
 
     def run(
         self,
@@ -144,24 +141,24 @@ class NorModule:
         scores = op.kind == "attention_scores"
         left_bits = precision.activation_bits if scores else precision.score_bits
         nors = left_bits * precision.activation_bits
-        products = np.asarray(tokens.keys) * (op.heads * op.head_size)
+        keys = np.asarray(tokens.keys, dtype=np.int64)
+        products = keys * (op.heads * op.head_size)
         cycles = self.product_cycles(products, nors)
-        array = self.model.array
+        column_cycles = nors * self.model.nor_columns * self._row_cycles
         counts = {
-            f"{self.name}.column_cycle": products
-            * float(nors * self.model.nor_columns * (array.write_cycles + array.read_cycles)),
+            f"{self.name}.column_cycle": products * float(column_cycles),
             f"{self.name}.cell_write": products * float(nors),
         }
         resource = graph.resource(self.name, self.name)
         tasks = graph.add(resource, cycles, cycles, tokens.index, [value.ready for value in inputs], counts)
         if scores:
-            return Value(tasks, np.asarray(tokens.keys) * op.heads, precision.score_bits, self.name)
+            return Value(tasks, keys * op.heads, precision.score_bits, self.name)
         return Value(tasks, op.heads * op.head_size, precision.activation_bits, self.name)
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
         """Write each token's value, a row in each array at a time."""
         array = self.model.array
-        bits = np.asarray(value.width) * value.bits
+        bits = np.asarray(value.width, dtype=np.int64) * value.bits
         rows = -(-bits // array.columns)
         cycles = -(-rows // (self.count * self.model.arrays)) * array.write_cycles
         counts = {
@@ -173,10 +170,23 @@ class NorModule:
 
     def peak_macs_per_cycle(self, precision: Precision) -> float:
         """Products of two activations on all columns."""
-        array = self.model.array
-        columns = self.count * self.model.arrays * array.columns
-        nors = precision.activation_bits**2
-        return columns / (self.model.nor_columns * nors * (array.write_cycles + array.read_cycles))
+        return self._columns / (self.model.nor_columns * precision.activation_bits**2 * self._row_cycles)
+
+    def facts(self, precision: Precision) -> tuple[Fact, ...]:
+        """Geometry, NORs of a product, and the pace of products."""
+        model, bits, score_bits = self.model, precision.activation_bits, precision.score_bits
+        return (
+            Fact("arrays of a module", model.arrays),
+            Fact("geometry of an array", f"{model.array.rows} rows x {model.array.columns} columns"),
+            Fact("row operation", self._row_cycles, "cycles"),
+            Fact(f"{bits} b x {bits} b product", bits * bits, "NORs"),
+            Fact(f"{score_bits} b x {bits} b product", score_bits * bits, "NORs"),
+            Fact(
+                f"{bits} b x {bits} b products",
+                self.peak_macs_per_cycle(precision) / self.count,
+                "a cycle and module",
+            ),
+        )
 
     def warnings(self, held: Sequence[Held], precision: Precision) -> tuple[str, ...]:
         """None."""
@@ -192,39 +202,32 @@ class NorModule:
         times a cycle of the reference clock, over the columns of the reference module.
         """
         model, reference = self.model, self.model.reference
-        columns = reference.arrays * reference.columns
-        rows = {
-            "array": (
-                model.array.cost,
-                reference.columns * reference.rows,
-                model.array.rows * model.array.columns,
-            ),
-            "input_register": (model.input_register, reference.rows, model.array.rows),
-            "output_register": (model.output_register, reference.columns, model.array.columns),
-            "wordline_driver": (model.wordline_driver, reference.rows, model.array.rows),
-            "shift_add": (model.shift_add, reference.columns, model.array.columns),
-            "sample_hold": (model.sample_hold, reference.columns, model.array.columns),
-        }
-        charges = []
-        components = []
-        busy_columns = model.arrays * model.array.columns
-        for component, (cost, counted, here) in rows.items():
-            full = f"{self.name}.{component}"
-            energy = cost.energy_pj
-            if energy is None:
-                assert cost.active_power_mw is not None
-                energy = cost.active_power_mw / reference.clock_ghz / columns
+        height, width = model.array.rows / reference.rows, model.array.columns / reference.columns
+        charges: list[Charge] = []
+        components: list[Component] = []
+        for component, cost, size in (
+            ("array", model.array.cost, height * width),
+            ("input_register", model.input_register, height),
+            ("output_register", model.output_register, width),
+            ("wordline_driver", model.wordline_driver, height),
+            ("shift_add", model.shift_add, width),
+            ("sample_hold", model.sample_hold, width),
+        ):
+            full, scale = f"{self.name}.{component}", size * model.arrays / reference.arrays
+            energy = cost.action_pj(1 / reference.clock_ghz, reference.arrays * reference.columns)
+            peak_power_mw = energy * model.arrays * model.array.columns * self.clock_ghz
             charges.append(Charge(full, energy))
-            scale = model.arrays * here / (reference.arrays * counted)
-            components.append(
-                Component(
-                    full,
-                    cost.area_mm2 * scale,
-                    energy * busy_columns * self.clock_ghz,
-                    cost.leakage_mw * scale,
-                )
-            )
+            components.append(Component(full, cost.area_mm2 * scale, peak_power_mw, cost.leakage_mw * scale))
         # the cells that an operation writes wear out; their energy is in the row operation's
         actions = {f"{self.name}.column_cycle": tuple(charges), f"{self.name}.cell_write": ()}
         cells = model.arrays * model.array.rows * model.array.columns
         return CostTable(actions, tuple(components), cells, f"{self.name}.cell_write")
+
+    @property
+    def _columns(self) -> int:
+        """Columns of all modules of the PU, which work side by side."""
+        return self.count * self.model.arrays * self.model.array.columns
+
+    @property
+    def _row_cycles(self) -> int:
+        return self.model.array.write_cycles + self.model.array.read_cycles

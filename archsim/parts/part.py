@@ -142,6 +142,18 @@ class Programming:
     energy_pj: float
 
 
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A number or a word that describes a part or a medium to a person.
+
+    Args: label: such as ``read``; unit: such as ``cycles``, '' for none.
+    """
+
+    label: str
+    value: int | float | str
+    unit: str = ""
+
+
 class Part(Protocol):
     """One kind of part, with its parameters: executes operations, holds weights, or both.
 
@@ -179,7 +191,10 @@ class Part(Protocol):
         """Cycles between two tokens through one copy of ``stored``; ranks stages for replication."""
 
     def cache_size(self, nbytes: int) -> int:
-        """What ``nbytes`` of run-time values (keys, values, intermediates) take, in its unit."""
+        """What ``nbytes`` of run-time values (keys, values, intermediates) take, in its unit.
+
+        Raises: MappingError: where it stores none.
+        """
 
     def run(
         self,
@@ -196,10 +211,16 @@ class Part(Protocol):
         """
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
-        """Write a value into the part's memory, token by token; returns the tasks that do."""
+        """Write a value into the part's memory, token by token; returns the tasks that do.
+
+        Raises: MappingError: where it stores no run-time values.
+        """
 
     def peak_macs_per_cycle(self, precision: Precision) -> float:
         """Multiply-accumulates a cycle with all of a PU's parts of this name busy."""
+
+    def facts(self, precision: Precision) -> tuple[Fact, ...]:
+        """What ``archsim describe`` says of it: geometry, room, and the timings that matter."""
 
     def warnings(self, held: Sequence[Held], precision: Precision) -> tuple[str, ...]:
         """What an architect should know about the part as it is used."""
@@ -218,6 +239,9 @@ class Medium(Protocol):
     @property
     def costs(self) -> CostTable:
         """Energy of moving a bit; area and power of one instance."""
+
+    def facts(self) -> tuple[Fact, ...]:
+        """What ``archsim describe`` says of it."""
 
     def cycles(self, nbytes: IntArray | int) -> IntArray:
         """Cycles for which a transfer holds the medium."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
@@ -15,9 +14,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from archsim.cost.entry import Charge, Component, Cost, CostTable, Count, Positive, Section
-from archsim.errors import did_you_mean
+from archsim.errors import MappingError, did_you_mean
 from archsim.parts.facts import MachineFacts
-from archsim.parts.part import NO_SIZE, Held, Programming, Size, Stored, Tokens, Value
+from archsim.parts.part import NO_SIZE, Fact, Held, Programming, Size, Stored, Tokens, Value
 from archsim.task_graph import GraphBuilder, Wire
 from archsim.workload.operations import KINDS, Operation, Precision
 
@@ -51,7 +50,7 @@ class SfuModel(Section):
     reference: SfuReference
     """The unit that the cost row describes."""
     cost: Cost
-    """The reference unit."""
+    """The reference unit; an action is one element of one pass."""
 
     @model_validator(mode="after")
     def _passes_name_operations(self) -> Self:
@@ -71,7 +70,9 @@ class SfuModel(Section):
 class Sfu:
     """The special function units of one PU: one queue, a server each.
 
-    Timing: occupancy = passes * ceil(operands * elements / inputs a cycle); latency = occupancy + pipeline.
+    Timing: n = ceil(operands * elements / inputs a cycle); occupancy = passes * n;
+    latency = passes * (n + pipeline), since a pass needs what the one before it found (the maximum, the
+    mean) while elements of other tokens fill the pipeline.
     """
 
     name: str
@@ -99,8 +100,11 @@ class Sfu:
         return 0
 
     def cache_size(self, nbytes: int) -> int:
-        """It holds nothing."""
-        return 0
+        """Not offered: see ``store``.
+
+        Raises: MappingError: always.
+        """
+        raise self._no_memory()
 
     def run(
         self,
@@ -117,12 +121,12 @@ class Sfu:
         operands = np.sum([value.ready >= 0 for value in inputs], axis=0, dtype=np.int64)
         elements = np.asarray(width, dtype=np.int64) * np.maximum(1, operands)
         passes = self.model.passes[op.kind]
-        occupancy = -(-elements // self.model.inputs_per_cycle) * passes
+        entry = -(-elements // self.model.inputs_per_cycle)
         resource = graph.resource(self.name, self.name, servers=self.count)
         tasks = graph.add(
             resource,
-            occupancy,
-            occupancy + self.model.pipeline_cycles,
+            passes * entry,
+            passes * (entry + self.model.pipeline_cycles),
             tokens.index,
             [value.ready for value in inputs],
             {f"{self.name}.input": elements * float(passes)},
@@ -133,12 +137,24 @@ class Sfu:
         return Value(tasks, op.output_width, bits, self.name)
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
-        """Not offered: it has no memory."""
-        raise NotImplementedError(f"{self.name} has no memory")
+        """Not offered: it has no memory.
+
+        Raises: MappingError: always.
+        """
+        raise self._no_memory()
 
     def peak_macs_per_cycle(self, precision: Precision) -> float:
         """It multiplies no matrices."""
         return 0.0
+
+    def facts(self, precision: Precision) -> tuple[Fact, ...]:
+        """Its width, its depth, and how often each operation goes through it."""
+        passes = ", ".join(f"{kind} {times}" for kind, times in self.model.passes.items())
+        return (
+            Fact("inputs a cycle", self.model.inputs_per_cycle),
+            Fact("pipeline", self.model.pipeline_cycles, "cycles"),
+            Fact("passes", passes),
+        )
 
     def warnings(self, held: Sequence[Held], precision: Precision) -> tuple[str, ...]:
         """None."""
@@ -153,10 +169,7 @@ class Sfu:
         """The row's power as the energy of one input: its power times a cycle, over its inputs."""
         model, reference = self.model, self.model.reference
         component = f"{self.name}.unit"
-        energy = model.cost.energy_pj
-        if energy is None:
-            assert model.cost.active_power_mw is not None
-            energy = model.cost.active_power_mw / reference.clock_ghz / reference.inputs_per_cycle
+        energy = model.cost.action_pj(1 / reference.clock_ghz, reference.inputs_per_cycle)
         scale = model.inputs_per_cycle / reference.inputs_per_cycle
         unit = Component(
             component,
@@ -165,3 +178,9 @@ class Sfu:
             model.cost.leakage_mw * scale,
         )
         return CostTable({f"{self.name}.input": (Charge(component, energy),)}, (unit,))
+
+    def _no_memory(self) -> MappingError:
+        return MappingError(
+            f"{self.name!r} stores no run-time values: it has no memory; "
+            "name another part in mapping.intermediates"
+        )

@@ -43,7 +43,8 @@ def check_memory(machine: Machine, trace: Trace, plan: Plan) -> None:
     if need > have:
         raise SimulationError(
             f"one inference of {trace.model} is about {tasks:.3g} tasks, which need {need / 1e9:.1f} GB; "
-            f"{have / 1e9:.1f} GB are free: {(need - have) / 1e9:.1f} GB short; use fewer tokens or decode steps"
+            f"{have / 1e9:.1f} GB are free: {(need - have) / 1e9:.1f} GB short; "
+            "use fewer tokens or decode steps"
         )
 
 

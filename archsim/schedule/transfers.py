@@ -2,148 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+import numpy as np
 
-from archsim.hardware.machine import Machine
+from archsim.mapping.plan import Takes
 from archsim.parts.part import Tokens, Value
-from archsim.task_graph import GraphBuilder, IntArray, Place, Wire
-from archsim.workload.operations import Precision
+from archsim.schedule.spread import Spread, scattered
+from archsim.schedule.work import Work
+from archsim.task_graph import IntArray, Place, Wire
 
-PORT = "port"
-"""Where a value stands in a PU when it has come from outside, or is about to leave."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The result of an operation over the PUs of its group.
-
-    Args: name: unique in the phase, also for the tokens that take part; split: each PU has a share
-        (None where it has nothing), else the first PU has the whole.
-    """
-
-    name: str
-    pus: tuple[int, ...]
-    values: tuple[Value | None, ...]
-    split: bool
-
-    def take(self, name: str, which: IntArray) -> Spread:
-        """The same for the tokens at the places ``which``."""
-        values = tuple(None if value is None else value.take(which) for value in self.values)
-        return Spread(f"{self.name} {name}", self.pus, values, self.split)
+PORT = "(port)"
+"""Where a value stands in a PU when it has come from outside, or is about to leave; no part's name."""
 
 
 class Transfers:
-    """The moves of one phase."""
+    """The moves of one phase.
 
-    def __init__(self, machine: Machine, precision: Precision, graph: GraphBuilder) -> None:
-        self.machine = machine
-        self.precision = precision
-        self.graph = graph
+    A vector that is gathered from shares is written as a whole wherever it is used: it crosses the bus
+    of each PU in full, the PU's own share with it.
+    """
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
         self._in_pu: dict[tuple[str, int, str], Value] = {}
-        self._over: dict[tuple[str, int, tuple[int, ...]], Wire] = {}
+        self._delivered: dict[str, list[tuple[tuple[int, ...], Wire]]] = {}
 
-    def place(self, pu: int) -> Place:
-        """Where a PU stands."""
-        return Place(pu // self.machine.pus, pu)
+    def bring(
+        self, spread: Spread, pus: tuple[int, ...], place: int, takes: Takes, part: str, tokens: Tokens
+    ) -> Value:
+        """The value, or its share, at ``part`` of the PU at ``place`` of ``pus``."""
+        present = spread.ready >= 0
+        if not present.all():
+            # an expert's result: the other tokens have nothing to move
+            which = np.flatnonzero(present)
+            some = self.bring(spread.take("present", which), pus, place, takes, part, tokens.take(which))
+            return replace(some, ready=scattered(some.ready, which, len(tokens)))
+        pu = pus[place]
+        if takes == "split" and spread.split and spread.pus == pus:
+            return self.to_part(spread.name, pu, _present(spread.values[place]), part, tokens)
+        if not spread.split and spread.pus[0] == pu:
+            return self.to_part(spread.name, pu, _present(spread.values[0]), part, tokens)
+        whole = self._whole(spread, (pu,) if takes == "root" else pus, pu, tokens)
+        return self.to_part(f"{spread.name} whole", pu, whole, part, tokens)
 
     def to_part(self, name: str, pu: int, value: Value, part: str, tokens: Tokens) -> Value:
         """The value at ``part`` of the same PU: over the PU's bus, unless the two share a module."""
-        home = self.machine.home(part)
+        home = self.work.machine.home(part)
         key = (name, pu, home)
-        if key in self._in_pu:
-            return self._in_pu[key]
-        if value.partial_sums > 1:
-            value = self._reduce(name, pu, value, tokens, self.precision.activation_bits)
-        if value.at != PORT and self.machine.home(value.at) == home:
-            return value
-        moved = replace(value, ready=self._bus(pu, value, tokens), at=home, slots=0)
-        self._in_pu[key] = moved
-        return moved
-
-    def to_root(self, spread: Spread, root: int, tokens: Tokens) -> Value:
-        """The whole value on PU ``root``; shares are gathered there."""
-        if not spread.split and spread.pus[0] == root:
-            return _present(spread.values[0])
-        return self._arrived(spread, (root,), tokens)
-
-    def to_all(self, spread: Spread, pus: tuple[int, ...], pu: int, tokens: Tokens) -> Value:
-        """The whole value on ``pu``, where all of ``pus`` get it by one multicast of each sender."""
-        if pus == (pu,) or (not spread.split and spread.pus[0] == pu):
-            return self.to_root(spread, pu, tokens)
-        return self._arrived(spread, pus, tokens)
-
-    def partial_sums(self, spread: Spread, tokens: Tokens) -> list[Value]:
-        """The partial sums of all PUs on the first one, over the global bus of its chip."""
-        root = spread.pus[0]
-        arrived = []
-        for pu, value in zip(spread.pus, spread.values, strict=True):
-            if value is None:
-                continue
-            bits = self.precision.partial_sum_bits
-            if value.partial_sums > 1:
-                value = self._reduce(spread.name, pu, value, tokens, bits)
-            whole = replace(value, bits=bits)
-            if pu == root:
-                arrived.append(whole)
-                continue
-            leaving = self.to_part(spread.name, pu, whole, PORT, tokens)
-            self.graph.place = Place(self.place(root).chip)
-            wire = self.machine.global_bus.move(leaving.nbytes, tokens.index, [leaving.ready], self.graph)
-            arrived.append(replace(leaving, ready=wire))
-        return arrived
-
-    def host(self, pu: int, nbytes: IntArray | int, tokens: Tokens, after: Sequence[Wire]) -> Wire:
-        """Transfers between the host and the chip of ``pu``, over the chip's global bus."""
-        self.graph.place = Place(self.place(pu).chip)
-        return self.machine.global_bus.move(nbytes, tokens.index, after, self.graph)
-
-    def _reduce(self, name: str, pu: int, value: Value, tokens: Tokens, bits: int) -> Value:
-        """Add a value's partial sums on the way to where intermediates are held; additions ride along."""
-        holder = self.machine.home(self.machine.mapping.intermediates)
-        key = (name, pu, holder)
         if key not in self._in_pu:
-            wire = self._bus(pu, value, tokens)
-            self._in_pu[key] = Value(wire, value.width, bits, holder)
+            value = self._summed(name, pu, value, tokens, self.work.trace.precision.activation_bits)
+            if self.work.machine.home(value.at) != home:
+                value = replace(value, ready=self._over_bus(pu, value, tokens), at=home, slots=0)
+            self._in_pu[key] = value
         return self._in_pu[key]
 
-    def _bus(self, pu: int, value: Value, tokens: Tokens) -> Wire:
-        self.graph.place = self.place(pu)
-        wire = self.machine.bus.move(value.nbytes, tokens.index, [value.ready], self.graph)
+    def partial_sums(self, spread: Spread, part: str, tokens: Tokens) -> list[Value]:
+        """The partial sums of all PUs at ``part`` of the first one, over the global bus of its chip."""
+        root, bits = spread.pus[0], self.work.trace.precision.partial_sum_bits
+        arrived = []
+        for pu, value in _senders(spread):
+            name = f"{spread.name} of {pu}"
+            partial = replace(self._summed(name, pu, value, tokens, bits), bits=bits)
+            if pu != root:
+                leaving = self.to_part(name, pu, partial, PORT, tokens)
+                wire = self.over_global_bus(root, leaving.nbytes, tokens, [leaving.ready])
+                partial = replace(leaving, ready=wire)
+            arrived.append(self.to_part(name, root, partial, part, tokens))
+        return arrived
+
+    def over_global_bus(self, pu: int, nbytes: IntArray | int, tokens: Tokens, after: Sequence[Wire]) -> Wire:
+        """One transfer a token over the global bus of the chip of ``pu``."""
+        self.work.graph.place = Place(self.work.place(pu).chip)
+        return self.work.machine.global_bus.move(nbytes, tokens.index, after, self.work.graph)
+
+    def _summed(self, name: str, pu: int, value: Value, tokens: Tokens, bits: int) -> Value:
+        """The value with its partial sums added where they are moved to: the intermediates' part.
+
+        Additions ride along.
+        """
+        if value.partial_sums == 1:
+            return value
+        key = (name, pu, self.work.machine.home(self.work.machine.mapping.intermediates))
+        if key not in self._in_pu:
+            wire = self._over_bus(pu, value, tokens)
+            self._in_pu[key] = Value(wire, value.width, bits, key[2])
+        return self._in_pu[key]
+
+    def _over_bus(self, pu: int, value: Value, tokens: Tokens) -> Wire:
+        """The transfers of a value over the bus of ``pu``; each frees a slot of the part that it leaves."""
+        self.work.graph.place = self.work.place(pu)
+        wire = self.work.machine.bus.move(value.nbytes, tokens.index, [value.ready], self.work.graph)
         if value.slots:
-            self.graph.ring(wire, value.ready, value.slots, from_start=True)
+            self.work.graph.ring(wire, value.ready, value.slots, from_start=True)
         return wire
 
-    def _arrived(self, spread: Spread, pus: tuple[int, ...], tokens: Tokens) -> Value:
-        """The whole value at the ports of ``pus``, all on one chip: each sender multicasts once."""
-        key = (spread.name, spread.pus[0], pus)
-        senders = [
-            (pu, value) for pu, value in zip(spread.pus, spread.values, strict=True) if value is not None
-        ]
-        if not spread.split:
-            senders = senders[:1]
+    def _whole(self, spread: Spread, pus: tuple[int, ...], pu: int, tokens: Tokens) -> Value:
+        """The whole value at the port of ``pu``, which is one of ``pus`` that get it together."""
+        bits = self.work.trace.precision.activation_bits
+        senders = list(_senders(spread))
         width: IntArray | int = sum(value.width for _, value in senders)
-        bits = senders[0][1].bits if senders[0][1].partial_sums == 1 else self.precision.activation_bits
-        if key not in self._over:
-            # what a PU has itself is with it at once, and needs no transfer
-            wires = []
-            for pu, value in senders:
-                leaving = value if pus == (pu,) else self.to_part(spread.name, pu, value, PORT, tokens)
-                wires.append(leaving.ready if pus == (pu,) else self._between(pu, pus[0], leaving, tokens))
-            self.graph.place = self.place(pus[0])
-            self._over[key] = wires[0] if len(wires) == 1 else self.graph.join(wires, tokens.index)
-        return Value(self._over[key], width, bits, PORT)
+        if senders[0][1].partial_sums == 1:
+            bits = senders[0][1].bits
+        deliveries = self._delivered.setdefault(spread.name, [])
+        for receivers, wire in deliveries:
+            if pu in receivers:
+                return Value(wire, width, bits, PORT)
+        wire = self._deliver(spread, pus, tokens)
+        deliveries.append((pus, wire))
+        return Value(wire, width, bits, PORT)
+
+    def _deliver(self, spread: Spread, pus: tuple[int, ...], tokens: Tokens) -> Wire:
+        """Every share to the ports of ``pus``, all on one chip: each sender multicasts once."""
+        wires = []
+        for pu, value in _senders(spread):
+            if pus == (pu,):
+                # what the only receiver has itself is with it at once
+                own = self._summed(spread.name, pu, value, tokens, self.work.trace.precision.activation_bits)
+                wires.append(own.ready)
+            else:
+                leaving = self.to_part(spread.name, pu, value, PORT, tokens)
+                wires.append(self._between(pu, pus[0], leaving, tokens))
+        if len(wires) == 1:
+            return wires[0]
+        self.work.graph.place = self.work.place(pus[0])
+        return self.work.graph.join(wires, tokens.index)
 
     def _between(self, source: int, target: int, value: Value, tokens: Tokens) -> Wire:
         """From the port of one PU to those of a chip's PUs, over as many chip links as lie between."""
-        machine, graph = self.machine, self.graph
-        chip, last = self.place(source).chip, self.place(target).chip
+        machine, graph = self.work.machine, self.work.graph
+        chip, last = self.work.place(source).chip, self.work.place(target).chip
         graph.place = Place(chip)
         wire = machine.interconnect.move(value.nbytes, tokens.index, [value.ready], graph)
         while chip != last:
             step = 1 if last > chip else -1
-            graph.place = Place(chip)
             lane = f".to_chip{chip + step}"
             wire = machine.chip_link.move(value.nbytes, tokens.index, [wire], graph, lane)
             chip += step
@@ -152,6 +145,14 @@ class Transfers:
         return wire
 
 
+def _senders(spread: Spread) -> Iterator[tuple[int, Value]]:
+    """The PUs that have something of a value: all with a share, or the first one."""
+    pairs: Sequence[tuple[int, Value | None]] = list(zip(spread.pus, spread.values, strict=True))
+    for pu, value in pairs if spread.split else pairs[:1]:
+        if value is not None:
+            yield pu, value
+
+
 def _present(value: Value | None) -> Value:
-    assert value is not None, "the root PU has a share of every operation"
+    assert value is not None, "a PU that takes a share was given one"
     return value

@@ -1,6 +1,6 @@
 """SimPy components: servers that stand for the parts of a machine, and the arbiter that starts their tasks.
 
-They are driven by bare events and callbacks: a SimPy process for each task would be ten times as slow.
+They are driven by bare events and callbacks: a SimPy process for each task would take ten times as long.
 """
 
 from __future__ import annotations
@@ -16,42 +16,48 @@ from simpy.events import NORMAL, EventPriority
 from archsim.task_graph import Resource
 
 ARBITRATION = EventPriority(NORMAL + 1)
-"""The arbiter acts when all finishes and releases of an instant have happened."""
+"""The arbiter acts when all finishes and releases of a round have happened."""
 REST = EventPriority(NORMAL + 2)
-"""Runs are interrupted when all rounds of an instant are over."""
+"""A run is interrupted when all rounds of an instant are over."""
 
 Callbacks = list[Callable[[Any], None]]
 
 
-class Clock(simpy.Environment):
-    """The environment of a run."""
-
-    def pending(self) -> list[tuple[int, Ticket]]:
-        """The finishes and releases to come, in no order: the cycle, and the task that is meant."""
-        return [
-            (int(at), event.ticket)
-            for at, _, _, event in self._queue
-            if isinstance(event, Signal) and event.ticket is not None
-        ]
-
-
 class Signal(simpy.Event):
-    """An event that happens once, after its delay; its list of callbacks is shared, not its own."""
+    """An event that is sure to happen; its list of callbacks is shared by all events of its sort."""
 
-    __slots__ = ("callbacks", "ticket")
+    __slots__ = ("callbacks",)
     _ok = True
     _value = None
 
-    def __init__(self, callbacks: Callbacks, ticket: Ticket | None = None) -> None:
+    def __init__(self, callbacks: Callbacks) -> None:
+        self.callbacks = callbacks
+
+
+class Ending(Signal):
+    """The finish of a task, the release of its server, or both at once."""
+
+    __slots__ = ("ticket",)
+
+    def __init__(self, callbacks: Callbacks, ticket: Ticket) -> None:
         self.callbacks = callbacks
         self.ticket = ticket
+
+
+class Clock(simpy.Environment):
+    """The environment of a run, which can be asked what is to come."""
+
+    def pending(self) -> list[tuple[int, Ticket]]:
+        """The endings to come, in no order: the cycle, and the task that is meant."""
+        return [(int(at), event.ticket) for at, _, _, event in self._queue if isinstance(event, Ending)]
 
 
 class Inference:
     """One inference on its way through the machine.
 
-    Args: number: counted from 0; base: number of its first task; waits: what each task still waits for; servers: which serves
-        each task (of a join: any); start: cycle at which each task started.
+    Args: number: counted from 0; base: the number of its first task; waits: how many things each task
+        still waits for; servers: which one serves each task (of a join, any one); start: the cycle at
+        which each task started.
     """
 
     __slots__ = ("base", "number", "servers", "start", "waits")
@@ -65,141 +71,148 @@ class Inference:
 
 
 Ticket = tuple[int, int, Inference]
-"""A task that is ready: its number, which orders tickets, its place in the graph, its inference."""
+"""A task that is ready: its number, by which tickets are sorted, its place in the graph, its inference."""
 
 
-class Durations:
-    """How long tasks take, and what their starts and finishes set off.
+class Tasks:
+    """What servers know of tasks: how long they take, and whom to tell.
 
-    Args: occupancy, latency: cycles of each task of the graph; on_start: called with a ticket when its
-        task starts, for the tasks in ``has_start_edges``; on_finish: called with the signal of a finish.
+    Args: occupancy, latency: cycles of each task of the graph; signals_start: whether anything waits for
+        its start; started: told the ticket of such a task; finished: told the ending of any task.
     """
 
-    __slots__ = ("has_start_edges", "latency", "occupancy", "on_finish", "on_start")
+    __slots__ = ("finished", "latency", "occupancy", "signals_start", "started")
 
     def __init__(
         self,
         occupancy: list[int],
         latency: list[int],
-        on_start: Callable[[Ticket], None],
-        on_finish: Callable[[Signal], None],
+        signals_start: list[bool],
+        started: Callable[[Ticket], None],
+        finished: Callable[[Ending], None],
     ) -> None:
         self.occupancy = occupancy
         self.latency = latency
-        self.has_start_edges = [False] * len(occupancy)
-        self.on_start = on_start
-        self.on_finish = on_finish
+        self.signals_start = signals_start
+        self.started = started
+        self.finished = finished
 
 
 class Server:
-    """A part of the machine that works on tasks: ``free`` of them at once, first come first served.
+    """A part of the machine that works on tasks, as many at once as it has servers, first come first served.
 
-    Timing: a task holds the server for its occupancy; its result is there after its latency.
-    Args: resource: what it stands for; copy: which of the resource's copies.
+    Timing: a task holds a server for its occupancy; its result is there after its latency.
+    Args: number: of its queue; resource: the part that it stands for, one of its copies.
     """
 
     __slots__ = (
-        "_both", "_durations", "_finished", "_held", "_schedule", "_arbiter",
-        "busy_cycles", "free", "longest_queue", "number", "queue", "resource", "waiting_cycles",
-    )  # fmt: skip
+        "_arbiter",
+        "_ends",
+        "_finishes",
+        "_free",
+        "_releases",
+        "_schedule",
+        "_tasks",
+        "_waited",
+        "busy_cycles",
+        "longest_queue",
+        "number",
+        "queue",
+        "resource",
+    )
 
-    def __init__(
-        self, number: int, resource: Resource, clock: Clock, arbiter: Arbiter, durations: Durations
-    ) -> None:
-        self.resource = resource
+    def __init__(self, number: int, resource: Resource, clock: Clock, arbiter: Arbiter, tasks: Tasks) -> None:
         self.number = number
-        self.free = resource.servers
+        self.resource = resource
         self.queue: deque[Ticket] = deque()
         self.busy_cycles = 0
-        self.waiting_cycles = 0
         self.longest_queue = 0
+        self._waited = 0
+        self._free = resource.servers
         self._arbiter = arbiter
-        self._durations = durations
+        self._tasks = tasks
         self._schedule = clock.schedule
-        self._held: Callbacks = [self._release]
-        self._finished: Callbacks = [durations.on_finish]
-        self._both: Callbacks = [self._release, durations.on_finish]
+        self._releases: Callbacks = [self._release]
+        self._finishes: Callbacks = [tasks.finished]
+        self._ends: Callbacks = [self._release, tasks.finished]
 
     def enter(self, ticket: Ticket, now: int) -> None:
-        """Put a task into the queue. A wait is a start minus an entry: each is added when it is known."""
+        """Put a task into the queue."""
         self.queue.append(ticket)
-        self.waiting_cycles -= now
-
-    def waited(self, now: int) -> int:
-        """Cycles from ready to start, summed over the tasks that have started."""
-        return self._waiting_cycles + now * len(self.queue)  # TODO
+        self._waited -= now
 
     def dispatch(self, now: int) -> None:
-        """Start tasks from the queue, as many as there are servers free."""
-        queue = self.queue
-        durations = self._durations
-        while queue and self.free:
-            self.free -= 1
+        """Start the first tasks of the queue, as many as there are servers free."""
+        queue, tasks = self.queue, self._tasks
+        while queue and self._free:
+            self._free -= 1
             ticket = queue.popleft()
             _, task, inference = ticket
             inference.start[task] = now
-            self.waiting_cycles += now
-            occupancy = durations.occupancy[task]
-            latency = durations.latency[task]
+            self._waited += now
+            occupancy = tasks.occupancy[task]
+            latency = tasks.latency[task]
             self.busy_cycles += occupancy
             if occupancy == latency:
-                self._schedule(Signal(self._both, ticket), NORMAL, latency)
+                self._schedule(Ending(self._ends, ticket), NORMAL, latency)
             else:
-                self._schedule(Signal(self._held, ticket), NORMAL, occupancy)
-                self._schedule(Signal(self._finished, ticket), NORMAL, latency)
-            if durations.has_start_edges[task]:
-                durations.on_start(ticket)
+                self._schedule(Ending(self._releases, ticket), NORMAL, occupancy)
+                self._schedule(Ending(self._finishes, ticket), NORMAL, latency)
+            if tasks.signals_start[task]:
+                tasks.started(ticket)
         if len(queue) > self.longest_queue:
             self.longest_queue = len(queue)
 
-    def _release(self, _: Signal) -> None:
-        self.free += 1
+    def waiting_cycles(self, now: int) -> int:
+        """Cycles for which tasks have been in the queue until now, summed over them."""
+        return self._waited + now * len(self.queue)
+
+    def _release(self, _: Ending) -> None:
+        self._free += 1
         if self.queue:
             self._arbiter.contend(self)
 
 
 class Arbiter:
-    """Decides at the end of each round of an instant which tasks start: one event a round.
+    """Decides which tasks start, at the end of each round of an instant: one event a round.
 
-    Tasks that became ready in a round enter their queues in the order of their numbers, then every free
-    server starts the first of its queue.
+    Tasks that became ready in the round enter their queues in the order of their numbers, then every
+    free server starts the first of its queue.
     """
 
     __slots__ = ("_awake", "_callbacks", "_clock", "_contended", "_ready", "_signal")
 
     def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._ready: list[Ticket] = []
         self._contended: list[Server] = []
-        self._clock = clock
         self._awake = False
         self._callbacks: Callbacks = [self._arbitrate]
         self._signal = Signal(self._callbacks)
-
-    def contend(self, server: Server) -> None:
-        """Look at a server that has become free while tasks wait."""
-        self._contended.append(server)
-        if not self._awake:
-            self.wake()
 
     def announce(self, ticket: Ticket) -> None:
         """A task has become ready."""
         self._ready.append(ticket)
         if not self._awake:
-            self.wake()
+            self._wake()
 
-    def wake(self) -> None:
-        """Act at the end of this round."""
+    def contend(self, server: Server) -> None:
+        """A server has been released for which tasks wait."""
+        self._contended.append(server)
         if not self._awake:
-            self._awake = True
-            self._signal.callbacks = self._callbacks
-            self._clock.schedule(self._signal, ARBITRATION)
+            self._wake()
+
+    def _wake(self) -> None:
+        self._awake = True
+        self._signal.callbacks = self._callbacks
+        self._clock.schedule(self._signal, ARBITRATION)
 
     def _arbitrate(self, _: Signal) -> None:
         self._awake = False
+        now = int(self._clock.now)
         ready, self._ready = self._ready, []
         contended, self._contended = self._contended, []
         ready.sort()
-        now = int(self._clock.now)
         for ticket in ready:
             server = ticket[2].servers[ticket[1]]
             server.enter(ticket, now)

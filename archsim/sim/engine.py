@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
 from archsim.sim.run import Run
-from archsim.task_graph import JOIN, Edges, TaskGraph
+from archsim.task_graph import JOIN, Edges, Resource, TaskGraph
 
 
 class Engine(Protocol):
@@ -51,6 +51,9 @@ class Engine(Protocol):
 
         Raises: SimulationError: when tasks wait for each other.
         """
+
+    def last_start(self) -> NDArray[np.int64]:
+        """(tasks,) start of each task of the inference that left last."""
 
     def result(self) -> Run:
         """What has been measured until now."""
@@ -151,18 +154,23 @@ def _check_durations(graph: TaskGraph) -> None:
 class Queues:
     """The queues of a graph: ``copies`` of each resource, to which tasks are dealt in turn.
 
-    Args: first: (resources + 1,) where the queues of each resource begin.
+    Args: copies: (resources,); resource: (queues,) which resource each queue belongs to.
     """
 
     graph: TaskGraph
-    first: NDArray[np.int64]
     copies: NDArray[np.int64]
+    resource: NDArray[np.int64]
 
     @classmethod
     def of(cls, graph: TaskGraph) -> Queues:
         """The queues of ``graph``."""
         copies = np.array([resource.copies for resource in graph.resources], dtype=np.int64)
-        return cls(graph, np.concatenate([[0], np.cumsum(copies)]), copies)
+        return cls(graph, copies, np.repeat(np.arange(len(copies)), copies))
+
+    @property
+    def resources(self) -> list[Resource]:
+        """(queues,) the resource of each queue."""
+        return [self.graph.resources[number] for number in self.resource.tolist()]
 
     def shifts(self, inference: int) -> NDArray[np.int64]:
         """(resources,) by how many copies the deal of an inference is ahead of that of inference 0."""
@@ -170,8 +178,25 @@ class Queues:
 
     def dealt(self, inference: int) -> NDArray[np.int64]:
         """(tasks,) the queue of each task of an inference, -1 for a join."""
-        resource = self.graph.resource
-        if not len(self.copies):
-            return np.full(len(resource), -1, dtype=np.int64)
-        copy = (self.graph.turn + self.shifts(inference)[resource]) % self.copies[resource]
-        return np.where(resource == JOIN, -1, self.first[resource] + copy)
+        held = self.graph.resource != JOIN
+        resource = self.graph.resource[held]
+        copy = (self.graph.turn[held] + self.shifts(inference)[resource]) % self.copies[resource]
+        queue = np.full(len(self.graph), -1, dtype=np.int64)
+        queue[held] = (np.cumsum(self.copies) - self.copies)[resource] + copy
+        return queue
+
+    def bound_cycles(self) -> float:
+        """Cycles for which the busiest queue is held in each inference of a long stream, a server.
+
+        No stream can have a shorter mean interval. With ``g`` the common divisor of the copies and of the
+        tasks dealt in an inference, a copy serves the tasks of every g-th turn, each once in copies / g
+        inferences.
+        """
+        held = self.graph.resource != JOIN
+        resource = self.graph.resource[held]
+        common = np.gcd(self.graph.turns.astype(np.int64), self.copies)
+        share = (np.cumsum(self.copies) - self.copies)[resource] + self.graph.turn[held] % common[resource]
+        busy = np.bincount(share, self.graph.occupancy[held], len(self.resource))
+        servers = np.array([resource.servers for resource in self.resources], dtype=np.int64)
+        per_inference = busy * common[self.resource] / (self.copies[self.resource] * servers)
+        return float(per_inference.max(initial=0.0))

@@ -10,7 +10,7 @@ ENGINES: dict[str, type[Engine]] = {"auto": EventEngine, "event": EventEngine}
 """``auto`` is the fastest there is."""
 
 
-def engine_class(name: str) -> type[Engine]:
+def choose_engine(name: str) -> type[Engine]:
     """The engine called ``name``.
 
     Raises: SimulationError: when there is none.

@@ -16,8 +16,8 @@ class QueueUse:
 
     Args: resource: (queues,) index into the graph's resources; busy_cycles: (queues,) for which its
         servers were held by the tasks that have started, summed over them; waiting_cycles: (queues,)
-        from ready to start, summed over the same tasks; longest: (queues,) the most tasks that a round
-        left waiting in it.
+        for which tasks have waited in it, summed over them; longest: (queues,) the most tasks that a
+        round left waiting in it.
     """
 
     resource: NDArray[np.int64]

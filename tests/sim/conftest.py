@@ -14,7 +14,9 @@ Schedule = tuple[np.ndarray, np.ndarray]
 Task = tuple[int, int]
 
 
-def predecessors(graph: TaskGraph, in_flight: int | None, inferences: int) -> dict[Task, list[tuple[bool, Task]]]:
+def predecessors(
+    graph: TaskGraph, in_flight: int | None, inferences: int
+) -> dict[Task, list[tuple[bool, Task]]]:
     """What each (inference, task) waits for: whether for a start, and of which (inference, task)."""
     before: dict[Task, list[tuple[bool, Task]]] = {
         (i, t): [] for i in range(inferences) for t in range(len(graph))

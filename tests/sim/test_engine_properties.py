@@ -93,8 +93,10 @@ def test_a_run_that_is_interrupted_is_the_same_run(data, random_graphs, in_fligh
         engine.advance(completions)
     engine.advance()
     run = run_event(graph, 6, in_flight)
-    np.testing.assert_array_equal([row for _, row in sorted(engine.starts, key=lambda k: k[0])], run.start)
-    assert engine.now == run.end
+    interrupted = engine.result()
+    np.testing.assert_array_equal(interrupted.start, run.start)
+    np.testing.assert_array_equal(interrupted.queues.waiting_cycles, run.queues.waiting_cycles)
+    assert interrupted.end == run.end
 
 
 @given(data=st.data(), in_flight=st.integers(1, 3))
@@ -107,6 +109,7 @@ def test_a_stream_begins_like_a_run_of_few_inferences(data, random_graphs, in_fl
     engine = EventEngine(graph, in_flight=in_flight)
     engine.advance(1)
     run = run_event(graph, in_flight)
-    first = engine.starts[0][0]
-    assert engine.left[0] == run.completed_cycles.min()
-    np.testing.assert_array_equal(engine.starts[0][1], run.start[first])
+    stream = engine.result()
+    assert stream.completed_cycles[0] == run.completed_cycles[0]
+    first = stream.inferences[0]
+    np.testing.assert_array_equal(stream.start[0], run.start[first])

@@ -1,0 +1,277 @@
+"""The fast engine: a compiled event loop over the same graph, by the same arbitration, as the event engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.errors import SimulationError
+from archsim.sim import fast_kernel as kernel
+from archsim.sim.deadlock import deadlock
+from archsim.sim.engine import Queues, Wiring, wire
+from archsim.sim.fast_kernel import Program, Progress
+from archsim.sim.run import Run
+from archsim.task_graph import JOIN, TaskGraph
+
+_MOST_NODES = 2**31 - 2
+_LONGEST_WHEEL = 1 << 20
+"""Cycles of the timing wheel; endings farther away are looked through one by one."""
+
+
+class FastEngine:
+    """An ``Engine`` of compiled code; numba is imported, and its code loaded from the cache, with this module."""
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        *,
+        in_flight: int | None = None,
+        inferences: int | None = None,
+        keep: int | None = None,
+    ) -> None:
+        if in_flight is None and inferences is None:
+            raise ValueError("give in_flight or inferences: else there is no end of inferences at cycle 0")
+        if keep not in (None, 1):
+            raise ValueError(f"keep must be 1 or None (all), not {keep}")
+        self.left: list[int] = []
+        self._graph = graph
+        self._inferences = inferences
+        self._keep_all = keep is None
+        self._queues = Queues.of(graph)
+        wiring = wire(graph, in_flight)
+        self._program = _program(graph, self._queues, wiring)
+        self._first = min(count for count in (in_flight, inferences) if count is not None)
+        # an instant may touch the inferences that enter in it, and those that their edges lead to
+        self._spare = 2 + max(wiring.reach, self._first)
+        contexts = self._first + 2 * self._spare
+        if inferences is not None:
+            contexts = min(contexts, inferences + self._spare) if keep else inferences + self._spare
+        self._run = _progress(self._program, self._queues, contexts, self._wheel_size())
+
+    @property
+    def now(self) -> int:
+        """The present cycle."""
+        return int(self._run.counters[kernel.NOW])
+
+    def advance(self, completions: int | None = None) -> None:
+        """Run to the end of the instant in which that many inferences have left; None: to the end of all.
+
+        Raises: SimulationError: when tasks wait for each other.
+        """
+        goal = (
+            completions
+            if self._inferences is None
+            else min(completions or self._inferences, self._inferences)
+        )
+        if goal is None:
+            raise ValueError("a stream without end needs a number of completions")
+        inferences = -1 if self._inferences is None else self._inferences
+        while True:
+            self._reserve_left(goal)
+            why = kernel.advance(
+                self._program, self._run, goal, self._keep_all, inferences, self._first, self._spare
+            )
+            self.left += self._run.left[len(self.left) : self._run.counters[kernel.LEFT]].tolist()
+            if why == kernel.DONE:
+                return
+            if why == kernel.STUCK:
+                raise deadlock(self._graph)
+            self._run = _grown(self._program, self._run)
+
+    def last_start(self) -> NDArray[np.int64]:
+        """(tasks,) start of each task of the inference that left last."""
+        if self._keep_all:
+            return self._start_of(self._run.counters[kernel.LEFT] - 1)
+        return self._start_in(int(self._run.counters[kernel.LAST]))
+
+    def state(self) -> object:
+        """All that the future depends on: see ``Engine.state``."""
+        run, program = self._run, self._program
+        oldest, opened = int(run.counters[kernel.OLDEST]), int(run.counters[kernel.OPENED])
+        outlived = (run.context[:, kernel.LEAVING] != 0).any()
+        last = int(run.counters[kernel.LAST])
+        outlived = outlived or (last >= 0 and run.context[last, kernel.ENDINGS] > 0)
+        if self._keep_all or opened < program.reach or outlived:
+            return None
+        codes = np.empty((opened - oldest, len(program.task)), dtype=np.int32)
+        for row, number in enumerate(range(oldest, opened)):
+            ring = run.ring[number & (len(run.ring) - 1)]
+            if ring[kernel.GONE] == number:
+                codes[row] = -(2**31)
+            elif ring[kernel.OPEN] == number:
+                kernel.encode(program, run, number, codes[row])
+            else:
+                codes[row] = program.task[:, kernel.WAITS]
+        numbers = np.empty(len(run.queue) + codes.size, dtype=np.int64)
+        count = kernel.queued(program, run, oldest, numbers)
+        return self._queues.shifts(oldest).tobytes(), codes.tobytes(), numbers[:count].tobytes()
+
+    def result(self) -> Run:
+        """What the run measured; queues are not watched, the event engine does that."""
+        if self._keep_all:
+            order = np.arange(self._run.counters[kernel.LEFT])
+            start = np.stack([self._start_of(int(number)) for number in order])
+        else:
+            last = self._run.counters[kernel.LAST]
+            order = self._run.context[last : last + 1, kernel.INFERENCE]
+            start = self.last_start()[None, :]
+        return Run(
+            inferences=order,
+            start=start,
+            finish=start + self._graph.latency,
+            completed_cycles=np.array(self.left, dtype=np.int64),
+            queues=None,
+            end=self.now,
+        )
+
+    def _start_of(self, inference: int) -> NDArray[np.int64]:
+        return self._start_in(int(self._run.ring[inference & (len(self._run.ring) - 1), kernel.CONTEXT]))
+
+    def _start_in(self, context: int) -> NDArray[np.int64]:
+        base = context << self._program.shift
+        return self._run.start[base : base + len(self._program.task)].copy()
+
+    def _wheel_size(self) -> int:
+        """A power of two of cycles that holds the longest duration, if it is not too long."""
+        longest = max(int(self._graph.occupancy.max()), int(self._graph.latency.max()))
+        return int(min(max(64, 1 << longest.bit_length()), _LONGEST_WHEEL))
+
+    def _reserve_left(self, goal: int) -> None:
+        """Room for the cycles at which inferences leave, those of the last instant included."""
+        room = goal + len(self._run.context) + 1
+        if len(self._run.left) < room:
+            left = np.zeros(2 * room, dtype=np.int64)
+            left[: len(self._run.left)] = self._run.left
+            self._run = self._run._replace(left=left)
+
+
+def run_fast(graph: TaskGraph, inferences: int = 1, in_flight: int | None = None) -> Run:
+    """Run some inferences to their end.
+
+    Args: in_flight: an inference enters when the one ``in_flight`` before it leaves; None: all at cycle 0.
+    Raises: SimulationError: when tasks wait for each other.
+    """
+    engine = FastEngine(graph, in_flight=in_flight, inferences=inferences)
+    engine.advance()
+    return engine.result()
+
+
+def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
+    """The graph in the form that the compiled loop reads."""
+    tasks = len(graph)
+    task = np.zeros((tasks, 16), dtype=np.int32)
+    task[:, kernel.QUEUE] = -1
+    held = graph.resource != JOIN
+    resource = graph.resource[held]
+    task[held, kernel.QUEUE] = (np.cumsum(queues.copies) - queues.copies)[resource]
+    task[held, kernel.COPIES] = queues.copies[resource]
+    task[held, kernel.TURNS] = graph.turns[resource]
+    task[:, kernel.TURN] = graph.turn
+    task[:, kernel.OCCUPANCY] = graph.occupancy
+    task[:, kernel.LATENCY] = graph.latency
+    task[:, kernel.WAITS] = wiring.waits
+    near, far = [], []
+    for edges, column in ((wiring.on_finish, kernel.FINISH_NEAR), (wiring.on_start, kernel.START_NEAR)):
+        inside = edges.distance == 0
+        before = np.zeros(len(inside) + 1, dtype=np.int64)
+        np.cumsum(inside, out=before[1:])
+        bounds = before[edges.first]
+        task[:, column], task[:, column + 1] = bounds[:-1], bounds[1:]
+        task[:, column : column + 2] += sum(map(len, near))
+        bounds = edges.first - bounds
+        task[:, column + 2], task[:, column + 3] = bounds[:-1], bounds[1:]
+        task[:, column + 2 : column + 4] += sum(map(len, far))
+        near.append(edges.target[inside])
+        far.append(np.stack([edges.target[~inside], edges.distance[~inside]], axis=1))
+    task[graph.occupancy == graph.latency, kernel.FLAGS] = kernel.BOTH
+    task[np.diff(wiring.on_start.first) > 0, kernel.FLAGS] |= kernel.STARTS
+    return Program(
+        shift=max(1, (tasks - 1).bit_length()),
+        exit=graph.exit,
+        reach=wiring.reach,
+        task=task,
+        near=_int32(np.concatenate(near)),
+        far=_int32(np.concatenate(far)),
+        early=_int32(np.stack([wiring.far_target, wiring.far_distance], axis=1)),
+    )
+
+
+def _int32(array: NDArray[np.generic]) -> NDArray[np.int32]:
+    return np.ascontiguousarray(array, dtype=np.int32)
+
+
+def _progress(program: Program, queues: Queues, contexts: int, wheel: int) -> Progress:
+    """The state before cycle 0; slots take memory only when an inference first uses them."""
+    slots = _slots(program, contexts)
+    servers = [resource.servers for resource in queues.resources]
+    queue = np.zeros((len(servers), 4), dtype=np.int32)
+    queue[:, kernel.HEAD] = -1
+    queue[:, kernel.SERVERS] = servers
+    counters = np.zeros(9, dtype=np.int64)
+    counters[kernel.FREE], counters[kernel.LAST] = contexts, -1
+    return Progress(
+        counters=counters,
+        slot=np.empty((slots, 3), dtype=np.int32),
+        start=np.empty(slots, dtype=np.int64),
+        context=np.zeros((contexts, 3), dtype=np.int64),
+        ring=np.full((_ring(contexts), 3), -1, dtype=np.int64),
+        free=np.arange(contexts, dtype=np.int32)[::-1].copy(),
+        queue=queue,
+        dirty=np.empty(len(servers) + 1, dtype=np.int32),
+        wheel=np.full(wheel, -1, dtype=np.int32),
+        filled=np.zeros(wheel // 64, dtype=np.uint64),
+        later=np.empty((2 * slots, 2), dtype=np.int64),
+        ready=np.empty(slots, dtype=np.int32),
+        key=np.empty(slots, dtype=np.int64),
+        work=np.empty(2 * slots, dtype=np.int64),
+        left=np.zeros(16, dtype=np.int64),
+    )
+
+
+def _grown(program: Program, run: Progress) -> Progress:
+    """The same state with twice as many contexts; every slot keeps its number."""
+    contexts = len(run.context)
+    more, slots = 2 * contexts, _slots(program, 2 * contexts)
+    counters, free = run.counters.copy(), _longer(run.free, more)
+    count = int(counters[kernel.FREE])
+    free[count : count + contexts] = np.arange(more - 1, contexts - 1, -1)
+    counters[kernel.FREE] += contexts
+    ring = np.full((_ring(more), 3), -1, dtype=np.int64)
+    meant = run.ring[:, kernel.OPEN]
+    numbers = np.union1d(np.arange(counters[kernel.OLDEST], counters[kernel.OPENED]), meant[meant >= 0])
+    ring[numbers & (len(ring) - 1)] = run.ring[numbers & (len(run.ring) - 1)]
+    return run._replace(
+        counters=counters,
+        slot=_longer(run.slot, slots),
+        start=_longer(run.start, slots),
+        context=_longer(run.context, more),
+        ring=ring,
+        free=free,
+        later=_longer(run.later, 2 * slots),
+        ready=np.empty(slots, dtype=np.int32),
+        key=np.empty(slots, dtype=np.int64),
+        work=np.empty(2 * slots, dtype=np.int64),
+    )
+
+
+def _ring(contexts: int) -> int:
+    """A power of two, larger than the inferences that are open can be apart."""
+    return 1 << (4 * contexts).bit_length()
+
+
+def _longer(array: NDArray[Any], size: int) -> NDArray[Any]:
+    longer = np.zeros((size, *array.shape[1:]), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
+
+
+def _slots(program: Program, contexts: int) -> int:
+    slots = contexts << program.shift
+    if 2 * slots > _MOST_NODES:
+        raise SimulationError(
+            f"{contexts} inferences of {len(program.task)} tasks at once are more than the fast engine counts; "
+            "use fewer in flight, fewer tokens, or the event engine"
+        )
+    return slots

@@ -1,0 +1,460 @@
+"""The compiled event loop: a timing wheel over slots, one slot for each task of an inference inside.
+
+An inference that is inside has a context; slot = context << shift | task. Every slot waits in at most
+one queue and has at most two endings to come, a finish and a release, so that all lists are threaded
+through two links a slot, and nothing is allocated while time goes on. The node 2 * slot stands for a
+task's finish (or finish and release at once, and, before its start, for its place in a queue), the node
+2 * slot + 1 for its release alone.
+
+What belongs to a task, a slot or a queue stands in one row, so that it shares a cache line. The phases of
+a round are functions with one caller each; they are inlined.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+DONE, GROW, STUCK = 0, 1, 2
+"""Why the loop came back: enough inferences have left, no context is free, nothing is to come."""
+
+NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN = range(9)
+"""Counters: the cycle, inferences that left, the youngest inference with a context plus one, contexts that are
+free, the oldest inference that has not left, endings beyond the wheel, endings on it, the context of the
+inference that left last (-1 for none), whether the first inferences have entered."""
+
+(
+    QUEUE,
+    COPIES,
+    TURN,
+    TURNS,
+    OCCUPANCY,
+    LATENCY,
+    FLAGS,
+    WAITS,
+    FINISH_NEAR,
+    FINISH_NEAR_END,
+    FINISH_FAR,
+    FINISH_FAR_END,
+    START_NEAR,
+    START_NEAR_END,
+    START_FAR,
+    START_FAR_END,
+) = range(16)
+"""Columns of a task: the first queue of its resource (-1 for a join), the resource's copies, its turn and an
+inference's turns; durations; flags; predecessors; where its edges begin and end."""
+
+BOTH, STARTS = 1, 2
+"""Flags: finish and release coincide; something waits for the start."""
+
+STILL, LINK = 0, 1
+"""Columns of a slot: what it still waits for; the next node, of its finish and (one farther) of its release."""
+
+HEAD, TAIL, SERVERS, MARKED = range(4)
+"""Columns of a queue: first and last slot, servers that are free, whether it is looked at in this round."""
+
+INFERENCE, ENDINGS, LEAVING = range(3)
+"""Columns of a context: who has it, endings to come, whether it is freed when they have."""
+
+CONTEXT, OPEN, GONE = range(3)
+"""Columns of the ring, by inference: its context; which inference is meant; the last one that left."""
+
+
+class Program(NamedTuple):
+    """A graph as the loop follows it.
+
+    Args: task: (tasks, 16); near: targets inside an inference; far: (edges, 2) target and distance;
+        early: (edges, 2) the same, of all far edges: they do not exist from before the first inference.
+    """
+
+    shift: int
+    exit: int
+    reach: int
+    task: Int32
+    near: Int32
+    far: Int32
+    early: Int32
+
+
+class Progress(NamedTuple):
+    """Where a run stands; all arrays change in place.
+
+    Args: slot: (slots, 3); start: (slots,) cycles; context: (contexts, 3); ring: (ring, 3); free: stack of
+        contexts; queue: (queues, 4); dirty: queues to look at in a round; wheel: (cycles,) first node;
+        filled: bits of the wheel; later: (endings, 2) cycle and node of those beyond it; ready, key, work:
+        tasks that became ready, their numbers, and events whose edges are to be followed; left: cycles at
+        which inferences left.
+    """
+
+    counters: Int64
+    slot: Int32
+    start: Int64
+    context: Int64
+    ring: Int64
+    free: Int32
+    queue: Int32
+    dirty: Int32
+    wheel: Int32
+    filled: NDArray[np.uint64]
+    later: Int64
+    ready: Int32
+    key: Int64
+    work: Int64
+    left: Int64
+
+
+def _compiled(function: Any) -> Any:
+    # nothing is allocated, so that no references need to be counted: that would take most of the time
+    return numba.njit(cache=True, nogil=True, _nrt=False)(function)
+
+
+def _inlined(function: Any) -> Any:
+    return numba.njit(inline="always", _nrt=False)(function)
+
+
+@_compiled
+def _open(program: Program, run: Progress, inference: int) -> int:
+    """The context of an inference, made when it is first asked for."""
+    counters, place = run.counters, inference & (len(run.ring) - 1)
+    if run.ring[place, OPEN] == inference:
+        return run.ring[place, CONTEXT]
+    counters[FREE] -= 1
+    context = run.free[counters[FREE]]
+    run.ring[place, OPEN] = inference
+    run.ring[place, CONTEXT] = context
+    run.context[context, INFERENCE] = inference
+    counters[OPENED] = max(counters[OPENED], inference + 1)
+    base = context << program.shift
+    for task in range(len(program.task)):
+        run.slot[base + task, STILL] = program.task[task, WAITS]
+        run.start[base + task] = -1
+    if inference < program.reach:
+        for edge in range(len(program.early)):
+            if program.early[edge, 1] > inference:
+                run.slot[base + program.early[edge, 0], STILL] -= 1
+    return context
+
+
+@_compiled
+def _leave(run: Progress, context: int, keep: bool) -> None:
+    """An inference leaves; only the last one's context is kept, of several at once the youngest's.
+
+    Args: keep: whether all contexts are kept for their schedules, and none is freed.
+    """
+    counters, mask = run.counters, len(run.ring) - 1
+    number, count = run.context[context, INFERENCE], counters[LEFT]
+    run.left[count] = counters[NOW]
+    counters[LEFT] = count + 1
+    run.ring[number & mask, GONE] = number
+    while run.ring[counters[OLDEST] & mask, GONE] == counters[OLDEST]:
+        counters[OLDEST] += 1
+    last = counters[LAST]
+    younger = last < 0 or run.left[count - 1] < counters[NOW] or run.context[last, INFERENCE] < number
+    if younger:
+        counters[LAST] = context
+    if not keep and last >= 0:
+        _free(run, last if younger else context)
+
+
+@_compiled
+def _free(run: Progress, context: int) -> None:
+    """A context is of no more use, once its last resource is released."""
+    run.context[context, LEAVING] = run.context[context, ENDINGS] > 0
+    if run.context[context, LEAVING]:
+        return
+    run.ring[run.context[context, INFERENCE] & (len(run.ring) - 1), OPEN] = -1
+    run.free[run.counters[FREE]] = context
+    run.counters[FREE] += 1
+
+
+@_compiled
+def _sort(key: Int64, slot: Int32, count: int) -> None:
+    """Sort the first entries by key, in place: Shell's sort, since most come in order or nearly so."""
+    gap = 1
+    while gap < count // 3:
+        gap = 3 * gap + 1
+    while gap >= 1:
+        for i in range(gap, count):
+            k, s = key[i], slot[i]
+            j = i
+            while j >= gap and key[j - gap] > k:
+                key[j], slot[j] = key[j - gap], slot[j - gap]
+                j -= gap
+            key[j], slot[j] = k, s
+        gap //= 3
+
+
+@_compiled
+def _next_on_wheel(filled: NDArray[np.uint64], now: int, size: int) -> int:
+    """The cycle of the next ending on the wheel; there is one."""
+    place = (now + 1) & (size - 1)
+    found = now + 1
+    word = place >> 6
+    bits = filled[word] >> np.uint64(place & 63)
+    if not bits:
+        found += 64 - (place & 63)
+        word = (word + 1) & (len(filled) - 1)
+        while not filled[word]:
+            found += 64
+            word = (word + 1) & (len(filled) - 1)
+        bits = filled[word]
+    for width in (32, 16, 8, 4, 2, 1):  # to the lowest bit that is set, by halves
+        if not bits & ((np.uint64(1) << np.uint64(width)) - np.uint64(1)):
+            bits >>= np.uint64(width)
+            found += width
+    return found
+
+
+@_compiled
+def _later(run: Progress, found: int) -> int:
+    """The cycle of the next ending, given the wheel's next (-1 for none); brings it onto the wheel."""
+    counters = run.counters
+    for place in range(counters[LATER]):
+        if found < 0 or run.later[place, 0] < found:
+            found = run.later[place, 0]
+    place = 0
+    while place < counters[LATER]:
+        if run.later[place, 0] > found:
+            place += 1
+            continue
+        node = run.later[place, 1]
+        spoke = found & (len(run.wheel) - 1)
+        run.slot[node >> 1, LINK + (node & 1)] = run.wheel[spoke]
+        run.wheel[spoke] = node
+        counters[PENDING] += 1
+        counters[LATER] -= 1
+        run.later[place, 0] = run.later[counters[LATER], 0]
+        run.later[place, 1] = run.later[counters[LATER], 1]
+    return found
+
+
+@_inlined
+def _queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
+    """The queue of a task: its resource's, or that of the copy that it is dealt to."""
+    queue = np.int64(program.task[task, QUEUE])
+    copies = program.task[task, COPIES]
+    if copies > 1:
+        turns = run.context[context, INFERENCE] * program.task[task, TURNS]
+        queue += (program.task[task, TURN] + turns) % copies
+    return queue
+
+
+@_inlined
+def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
+    """The finishes and releases of a list: the queues to look at, and the finishes to follow."""
+    mask = (1 << program.shift) - 1
+    while node >= 0:
+        ending = node
+        slot = ending >> 1
+        node = np.int64(run.slot[slot, LINK + (ending & 1)])
+        task, context = slot & mask, slot >> program.shift
+        run.counters[PENDING] -= 1
+        run.context[context, ENDINGS] -= 1
+        if ending & 1 or program.task[task, FLAGS] & BOTH:
+            queue = _queue_of(program, run, task, context)
+            run.queue[queue, SERVERS] += 1
+            if run.queue[queue, HEAD] >= 0 and not run.queue[queue, MARKED]:
+                run.queue[queue, MARKED] = 1
+                run.dirty[dirty] = queue
+                dirty += 1
+        if not ending & 1:
+            run.work[work] = ending
+            work += 1
+        elif run.context[context, LEAVING]:
+            _free(run, context)
+    return dirty, work
+
+
+@_inlined
+def _follow(program, run, work, keep, inferences):  # type: ignore[no-untyped-def]
+    """Follow the edges of what finished or started, joins included: the tasks that became ready.
+
+    An entry of the work is 2 * slot for a finish, 2 * slot + 1 for a start.
+    """
+    shift, mask = program.shift, (1 << program.shift) - 1
+    ready = 0
+    while work:
+        work -= 1
+        event = run.work[work]
+        slot = event >> 1
+        task, context = slot & mask, slot >> shift
+        columns = FINISH_NEAR if not event & 1 else START_NEAR
+        near = program.task[task, columns + 1] - program.task[task, columns]
+        far = program.task[task, columns + 3] - program.task[task, columns + 2]
+        for edge in range(near + far):
+            if edge < near:
+                other = (context << shift) + program.near[program.task[task, columns] + edge]
+            else:
+                place = program.task[task, columns + 2] + edge - near
+                later = run.context[context, INFERENCE] + program.far[place, 1]
+                if inferences >= 0 and later >= inferences:
+                    continue
+                other = (_open(program, run, later) << shift) + program.far[place, 0]
+            still = run.slot[other, STILL] - 1
+            run.slot[other, STILL] = still
+            if still == 0:
+                if program.task[other & mask, QUEUE] < 0:
+                    run.start[other] = run.counters[NOW]
+                    run.work[work] = 2 * other
+                    work += 1
+                else:
+                    run.ready[ready] = other
+                    ready += 1
+        if task == program.exit:
+            _leave(run, context, keep)
+    return ready
+
+
+@_inlined
+def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
+    """Put the ready tasks into their queues, in the order of their numbers: the queues to look at."""
+    shift, mask = program.shift, (1 << program.shift) - 1
+    if ready > 1:
+        in_order = True
+        for i in range(ready):
+            slot = np.int64(run.ready[i])
+            run.key[i] = run.context[slot >> shift, INFERENCE] * len(program.task) + (slot & mask)
+            in_order = in_order and (i == 0 or run.key[i - 1] < run.key[i])
+        if not in_order:
+            _sort(run.key, run.ready, ready)
+    for i in range(ready):
+        slot = np.int64(run.ready[i])
+        queue = _queue_of(program, run, slot & mask, slot >> shift)
+        run.slot[slot, LINK] = -1
+        if run.queue[queue, HEAD] < 0:
+            run.queue[queue, HEAD] = slot
+        else:
+            run.slot[run.queue[queue, TAIL], LINK] = slot
+        run.queue[queue, TAIL] = slot
+        if not run.queue[queue, MARKED]:
+            run.queue[queue, MARKED] = 1
+            run.dirty[dirty] = queue
+            dirty += 1
+    return dirty
+
+
+@_inlined
+def _start(program, run, dirty):  # type: ignore[no-untyped-def]
+    """Every free server starts the first of its queue: endings that come at once, starts to follow."""
+    now, mask, wheel_mask = run.counters[NOW], (1 << program.shift) - 1, len(run.wheel) - 1
+    node = np.int64(-1)
+    work = 0
+    for i in range(dirty):
+        queue = run.dirty[i]
+        run.queue[queue, MARKED] = 0
+        while run.queue[queue, SERVERS] > 0 and run.queue[queue, HEAD] >= 0:
+            slot = np.int64(run.queue[queue, HEAD])
+            run.queue[queue, HEAD] = run.slot[slot, LINK]
+            run.queue[queue, SERVERS] -= 1
+            task, context = slot & mask, slot >> program.shift
+            flags = program.task[task, FLAGS]
+            run.start[slot] = now
+            endings = 1 if flags & BOTH else 2
+            run.context[context, ENDINGS] += endings
+            for kind in range(endings):
+                wait = program.task[task, LATENCY - kind]
+                ending = 2 * slot + kind
+                if wait == 0:
+                    run.slot[slot, LINK + kind] = node
+                    node = ending
+                    run.counters[PENDING] += 1
+                elif wait <= wheel_mask:
+                    spoke = (now + wait) & wheel_mask
+                    run.slot[slot, LINK + kind] = run.wheel[spoke]
+                    run.wheel[spoke] = ending
+                    run.filled[spoke >> 6] |= np.uint64(1) << np.uint64(spoke & 63)
+                    run.counters[PENDING] += 1
+                else:
+                    run.later[run.counters[LATER], 0] = now + wait
+                    run.later[run.counters[LATER], 1] = ending
+                    run.counters[LATER] += 1
+            if flags & STARTS:
+                run.work[work] = 2 * slot + 1
+                work += 1
+    return node, work
+
+
+@_compiled
+def advance(
+    program: Program, run: Progress, goal: int, keep: bool, inferences: int, first: int, spare: int
+) -> int:
+    """Let time go on until ``goal`` inferences have left, to the end of that instant.
+
+    Args: keep: whether all contexts are kept for their schedules; inferences: how many there are, -1 for
+        no end; first: how many enter at cycle 0; spare: contexts that an instant may take.
+    Returns: DONE, GROW or STUCK.
+    """
+    counters = run.counters
+    while counters[LEFT] < goal or not counters[BEGUN]:
+        if counters[FREE] < spare:
+            return GROW
+        node = np.int64(-1)
+        work = 0
+        if not counters[BEGUN]:
+            counters[BEGUN] = 1
+            for inference in range(first):
+                slot = _open(program, run, inference) << program.shift
+                run.start[slot] = 0
+                run.work[work] = 2 * slot
+                work += 1
+        else:
+            if counters[PENDING] + counters[LATER] == 0:
+                return STUCK
+            found = -1
+            if counters[PENDING]:
+                found = _next_on_wheel(run.filled, counters[NOW], len(run.wheel))
+            if counters[LATER]:
+                found = _later(run, found)
+            counters[NOW] = found
+            spoke = found & (len(run.wheel) - 1)
+            node = np.int64(run.wheel[spoke])
+            run.wheel[spoke] = -1
+            run.filled[spoke >> 6] &= ~(np.uint64(1) << np.uint64(spoke & 63))
+        while node >= 0 or work:  # the rounds of this instant
+            dirty, work = _end(program, run, node, 0, work)
+            ready = _follow(program, run, work, keep, inferences)
+            dirty = _enter(program, run, ready, dirty)
+            node, work = _start(program, run, dirty)
+    return DONE
+
+
+@_compiled
+def encode(program: Program, run: Progress, inference: int, codes: Int32) -> None:
+    """What each task of an inference inside is about, as numbers that do not depend on the cycle.
+
+    (tasks,) the things that it waits for; 0 for a task that is over or in a queue; for one that runs, the
+    cycles since its start, as a negative number, less one.
+    """
+    base = run.ring[inference & (len(run.ring) - 1), CONTEXT] << program.shift
+    now = run.counters[NOW]
+    for task in range(len(program.task)):
+        code = np.int64(run.slot[base + task, STILL])
+        began = run.start[base + task]
+        if code == 0 and began >= 0:
+            longest = max(program.task[task, LATENCY], program.task[task, OCCUPANCY])
+            if now - began < longest:
+                code = -1 - (now - began)
+        codes[task] = code
+
+
+@_compiled
+def queued(program: Program, run: Progress, oldest: int, numbers: Int64) -> int:
+    """The tasks in the queues, queue by queue, each queue ended by -1: how many numbers that are."""
+    shift, mask = program.shift, (1 << program.shift) - 1
+    count = 0
+    for queue in range(len(run.queue)):
+        slot = np.int64(run.queue[queue, HEAD])
+        while slot >= 0:
+            ahead = run.context[slot >> shift, INFERENCE] - oldest
+            numbers[count] = ahead * len(program.task) + (slot & mask)
+            count += 1
+            slot = np.int64(run.slot[slot, LINK])
+        numbers[count] = -1
+        count += 1
+    return count

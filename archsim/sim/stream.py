@@ -1,0 +1,177 @@
+"""The steady state of a stream: a closed loop in which an inference enters when one leaves.
+
+How long to simulate. Two rules end the measurement of a loop; whichever comes first.
+
+Recurrence, exact. An engine does the same again after two equal states (see ``Engine.state``). When the
+state after completion n equals the one after completion m, the stream repeats those n - m completions for
+ever, and their mean interval is that of the endless stream. A full pipeline repeats itself with every
+inference, often as soon as those that were let in together at cycle 0 have left: the previous state is
+compared. For longer periods a second one is, which is replaced whenever completions have grown by an
+eighth (Brent's method): every period up to an eighth of the completions so far is found.
+
+Windows. Otherwise, when the mean intervals of the last two windows of ``in_flight`` completions agree to
+0.1 %, the mean of the last one counts. Short windows say little, so this rule waits for 16 completions.
+A loop that has not settled after 12 windows is returned as it is, with ``converged`` false.
+
+How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
+cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
+busiest queue; and an inference in a stream takes no less time than one alone. (The last may fail by a
+scheduling anomaly; then ``auto`` may settle on more in flight than needed, never on a wrong interval.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.errors import MappingError, SimulationError
+from archsim.sim.engine import Engine, Queues
+from archsim.task_graph import TaskGraph
+
+TOLERANCE = 1e-3
+"""Intervals that differ by less are equal, and a gain in throughput below it is none."""
+
+_LEAST_COMPLETIONS = 16
+_MOST_WINDOWS = 12
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stream:
+    """A closed loop that has settled.
+
+    Args: in_flight: inferences inside at any time; interval_cycles: mean time between two that leave;
+        bound_cycles: for which an inference holds the busiest queue: no interval is shorter;
+        completions: simulated in this loop; converged: whether the interval settled; start, finish:
+        (tasks,) cycles of the inference that left last.
+    """
+
+    in_flight: int
+    interval_cycles: float
+    bound_cycles: float
+    completions: int
+    converged: bool
+    start: NDArray[np.int64]
+    finish: NDArray[np.int64]
+
+
+def measure_stream(
+    graph: TaskGraph, engine: type[Engine], in_flight: int | Literal["auto"], limit: int | None
+) -> Stream:
+    """Measure the closed loop of ``in_flight`` inferences.
+
+    Args: in_flight: ``auto`` takes the smallest number beyond which throughput rises by less than 0.1 %;
+        limit: the most inferences that fit beside each other, None: any number.
+    Raises: MappingError: when more inferences are asked for than fit; SimulationError: when tasks wait
+        for each other, or nothing bounds the throughput.
+    """
+    loops = _Loops(graph, engine)
+    if not loops.bound_cycles:
+        raise SimulationError(
+            "no task holds a part of the machine: nothing bounds the throughput of a stream"
+        )
+    if in_flight == "auto":
+        return _search(loops, limit)
+    if limit is not None and in_flight > limit:
+        raise MappingError(
+            f"in_flight: {in_flight} inferences at once need more storage than there is: {limit} fit, "
+            f"{in_flight - limit} too many; use {limit} or fewer, or auto"
+        )
+    return loops.measure(in_flight)
+
+
+class _Loops:
+    """The closed loops of one graph: each is simulated once.
+
+    Args: bound_cycles: the least interval; measured: by number of inferences in flight.
+    """
+
+    def __init__(self, graph: TaskGraph, engine: type[Engine]) -> None:
+        self.bound_cycles = Queues.of(graph).bound_cycles()
+        self._graph = graph
+        self._engine = engine
+        self.measured: dict[int, Stream] = {}
+
+    def latency_cycles(self) -> int:
+        """Of an inference alone in the machine."""
+        engine = self._engine(self._graph, inferences=1)
+        engine.advance(1)
+        return engine.left[0]
+
+    def measure(self, in_flight: int) -> Stream:
+        """The loop of ``in_flight`` inferences."""
+        if in_flight not in self.measured:
+            self.measured[in_flight] = self._simulate(in_flight)
+        return self.measured[in_flight]
+
+    def _simulate(self, in_flight: int) -> Stream:
+        engine = self._engine(self._graph, in_flight=in_flight, keep=1)
+        interval, converged = _settle(engine, in_flight)
+        start = engine.last_start()
+        finish = start + self._graph.latency
+        return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
+
+
+def _settle(engine: Engine, in_flight: int) -> tuple[float, bool]:
+    """Advance until one of the rules applies: the mean interval, and whether it settled."""
+    left = engine.left
+    seen: dict[int, object] = {}
+    anchor = 0
+    least = max(2 * in_flight + 1, _LEAST_COMPLETIONS)
+    most = max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)
+    while True:
+        engine.advance(len(left) + 1)
+        now = len(left)
+        state = engine.state()
+        for then, earlier in seen.items():
+            if state == earlier:
+                return (left[-1] - left[then - 1]) / (now - then), True
+        if state is not None:
+            anchor = now if 8 * now >= 9 * anchor else anchor
+            seen = {then: earlier for then, earlier in seen.items() if then == anchor} | {now: state}
+        if now < least:
+            continue
+        last = (left[-1] - left[-1 - in_flight]) / in_flight
+        previous = (left[-1 - in_flight] - left[-1 - 2 * in_flight]) / in_flight
+        if abs(last - previous) <= TOLERANCE * last:
+            return last, True
+        if now >= most:
+            return last, False
+
+
+def _search(loops: _Loops, limit: int | None) -> Stream:
+    """The smallest loop beyond which throughput rises by less than the tolerance."""
+    latency = loops.latency_cycles()
+    best = _gallop(loops, math.ceil(latency / loops.bound_cycles), limit)
+    enough = best.interval_cycles * (1 + TOLERANCE)
+    low, high = max(1, math.ceil(latency / enough)), best.in_flight
+    for in_flight, loop in loops.measured.items():
+        if loop.interval_cycles <= enough:
+            high = min(high, in_flight)
+        elif in_flight < high:
+            low = max(low, in_flight + 1)
+    while low < high:
+        middle = (low + high) // 2
+        if loops.measure(middle).interval_cycles <= enough:
+            high = middle
+        else:
+            low = middle + 1
+    return loops.measure(high)
+
+
+def _gallop(loops: _Loops, first: int, limit: int | None) -> Stream:
+    """The fastest loop on the way up from ``first``, until more in flight bring nothing or do not fit."""
+    most = math.inf if limit is None else limit
+    best = loops.measure(int(max(1, min(first, most))))
+    while best.in_flight < most and best.interval_cycles > loops.bound_cycles * (1 + TOLERANCE):
+        inside_cycles = best.in_flight * best.interval_cycles
+        needed = max(math.ceil(inside_cycles / loops.bound_cycles), math.ceil(1.25 * best.in_flight))
+        more = loops.measure(int(min(needed, 2 * best.in_flight, most)))
+        gains = more.interval_cycles * (1 + TOLERANCE) <= best.interval_cycles
+        best = min(best, more, key=lambda loop: loop.interval_cycles)
+        if not gains:
+            break
+    return best

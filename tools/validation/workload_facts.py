@@ -1,0 +1,343 @@
+"""Facts about models on the machine: how many PUs they take, and how fast they run."""
+
+from validation.fact import Fact, Section
+
+MODELS = Section(
+    "E",
+    "Models on PUs and chips",
+    """\
+Need: PUs of 12288 arrays that a part of a model would fill, all-MLC and without fragmentation.""",
+    (
+        Fact("BERT-Base, PUs a layer", "2", "PUs", "plan('bert_base').pus_per_layer", "section 5", "see H"),
+        Fact("GPT-2, PUs a layer", "2", "PUs", "plan('gpt2').pus_per_layer", "section 5", "see H"),
+        Fact(
+            "Llama-3.2-1B, need of a layer",
+            "",
+            "PUs",
+            "need_pus('llama3_2_1b', 'l0')",
+            "",
+            "60.8 M weights; without one of gate, up and down matrix it would be 1.75",
+            2,
+        ),
+        Fact(
+            "Llama-3.2-1B, PUs a layer",
+            "2",
+            "PUs",
+            "plan('llama3_2_1b', TWO_CHIPS).pus_per_layer",
+            "section 5",
+            "the paper's two hold a layer with two FFN matrices only; archsim runs what the model is",
+        ),
+        Fact(
+            "Llama-3.2-1B, chips",
+            "2",
+            "chips",
+            "plan('llama3_2_1b', TWO_CHIPS).chips_used",
+            "section 5",
+            "16 layers x 3 PUs fill both; on one chip it is an error that says so",
+        ),
+        Fact(
+            "Llama-3.2-1B, need of the LM head",
+            "",
+            "PUs",
+            "need_pus('llama3_2_1b_chat', 'lm_head')",
+            "",
+            "128256 x 2048 weights; the paper's workloads have no head",
+            2,
+        ),
+        Fact(
+            "GPT-2, need of the LM head",
+            "",
+            "PUs",
+            "need_pus('gpt2_decode', 'lm_head')",
+            "",
+            "50257 x 768 weights",
+            2,
+        ),
+        Fact(
+            "BERT-Large with 8192 tokens, PUs a layer",
+            "",
+            "PUs",
+            "plan('bert_large_8192').pus_per_layer",
+            "section 5",
+            "the paper shares such a layer among several PUs; archsim need not, see the next row",
+        ),
+        Fact(
+            "the same, run-time values of a layer",
+            "",
+            "MB",
+            "max(group.bytes_per_inference for group in plan('bert_large_8192').groups) / 1e6",
+            "",
+            "of a PU's 268 MB: scores of 16 tokens in flight, not the 1.6 GB of all of them",
+            1,
+        ),
+    ),
+)
+
+HYBRID = Section(
+    "F",
+    "SLC, MLC and both",
+    """\
+BERT-Large, 128 tokens, a layer a PU. An array takes 800 cycles an input in either mode. MLC is faster only
+because it leaves arrays empty, which then hold another copy: the speed-up is that of replication. `ideal`
+counts cells, as the paper does; `whole` counts arrays.""",
+    (
+        Fact(
+            "layer, all SLC",
+            "",
+            "arrays",
+            "weights('bert_large', 'l0', SLC).units",
+            "",
+            "of 12288, 128 short: under `whole` an error. Ranks of 512 and 819 leave cells unused",
+        ),
+        Fact(
+            "layer, all SLC, no SVD",
+            "",
+            "arrays",
+            "weights('bert_large', 'l0', SLC, NO_SVD).units",
+            "",
+            "an exact fit",
+        ),
+        Fact(
+            "layer, all MLC",
+            "",
+            "arrays",
+            "weights('bert_large', 'l0', MLC).units",
+            "",
+            "two copies are again 128 short",
+        ),
+        Fact("layer, 5 % SLC", "", "arrays", "weights('bert_large', 'l0').units"),
+        Fact(
+            "two copies at 5 % SLC, of the cells",
+            "",
+            "%",
+            "200 * weights('bert_large', 'l0').exact / 12288",
+            "",
+            "two do not fit even without fragmentation: 1.90 do",
+        ),
+        Fact(
+            "two copies at 5 % SLC, of the arrays",
+            "",
+            "%",
+            "200 * weights('bert_large', 'l0').units / 12288",
+            "",
+            "the 26 SLC ranks of 512 fill their arrays in part only",
+        ),
+        Fact("all SLC, `ideal`", "", "cycles a token", "interval(graph('bert_large', SLC)) / 128", "", ""),
+        Fact("5 % SLC, `ideal`", "", "cycles a token", "interval(graph('bert_large')) / 128"),
+        Fact("all MLC, `ideal`", "", "cycles a token", "interval(graph('bert_large', MLC)) / 128"),
+        Fact(
+            "all SLC, no SVD, `whole`",
+            "",
+            "cycles a token",
+            "interval(graph('bert_large', SLC, NO_SVD, WHOLE)) / 128",
+        ),
+        Fact("5 % SLC, `whole`", "", "cycles a token", "interval(graph('bert_large', WHOLE)) / 128"),
+        Fact("all MLC, `whole`", "", "cycles a token", "interval(graph('bert_large', MLC, WHOLE)) / 128"),
+        Fact(
+            "all MLC, no SVD, `whole`",
+            "",
+            "cycles a token",
+            "interval(graph('bert_large', MLC, NO_SVD, WHOLE)) / 128",
+            "",
+            "two copies fit exactly",
+        ),
+        Fact(
+            "speed-up of 5 % SLC, `ideal`",
+            "1.86",
+            "x",
+            "interval(graph('bert_large', SLC)) / interval(graph('bert_large'))",
+            "headline",
+            "over all SLC: 12288 arrays' cells over 6452 in use. The paper's 1.86 is its best case over "
+            "ASADI-INT8, another machine with as many arrays",
+        ),
+        Fact(
+            "speed-up of 5 % SLC, `whole`",
+            "",
+            "x",
+            "interval(graph('bert_large', SLC, NO_SVD, WHOLE)) / interval(graph('bert_large', WHOLE))",
+            "",
+            "over all SLC without SVD, since with SVD it does not fit: one copy each",
+            2,
+        ),
+        Fact("analog energy, all SLC", "", "mJ", "energy_mj('analog', 'bert_large', SLC)", digits=1),
+        Fact("analog energy, 5 % SLC", "", "mJ", "energy_mj('analog', 'bert_large')", digits=1),
+        Fact(
+            "analog energy, all MLC",
+            "",
+            "mJ",
+            "energy_mj('analog', 'bert_large', MLC)",
+            "",
+            "of an inference; copies do not count, a token goes through one",
+            1,
+        ),
+    ),
+)
+
+PU_BUS = Section(
+    "G",
+    "Partial sums on the bus of a PU",
+    """\
+An array sums over its 64 rows; the sums of a matrix's row blocks must be added. The paper adds them on the
+way over the inner bus, whose bandwidth it does not give. The preset adds them in the module;
+`--set pu.parts.analog.reduction=bus` moves all of them over a bus of 1000 GB/s (assumption). The bus then
+carries as many sums for MLC as for SLC, and the hybrid loses its lead.""",
+    (
+        Fact(
+            "all SLC, no SVD, in the module",
+            "",
+            "bytes a token",
+            "moved(graph('bert_large', SLC, NO_SVD), 'bus') / 128 / 24",
+        ),
+        Fact(
+            "all SLC, no SVD, on the bus",
+            "",
+            "bytes a token",
+            "moved(graph('bert_large', SLC, NO_SVD, ON_BUS), 'bus') / 128 / 24",
+            "",
+            "12288 arrays x 16 sums x 4 bytes = 786432, and the vectors",
+        ),
+        Fact(
+            "the same, sums of 3 bytes",
+            "",
+            "bytes a token",
+            "moved(graph('bert_large', SLC, NO_SVD, ON_BUS, sum_bits=24), 'bus') / 128 / 24",
+            "",
+            "589824 and the vectors. 64 INT8 products need 22 bits, a column of 4096 needs 28",
+        ),
+        Fact(
+            "5 % SLC, on the bus",
+            "",
+            "bytes a token",
+            "moved(graph('bert_large', ON_BUS), 'bus') / 128 / 24",
+            "",
+            "SVD and the split of the ranks add row blocks",
+        ),
+        Fact(
+            "all SLC, no SVD, on the bus",
+            "",
+            "cycles a token",
+            "interval(graph('bert_large', SLC, NO_SVD, ON_BUS)) / 128",
+            "",
+            "just above the arrays' 800",
+        ),
+        Fact(
+            "5 % SLC, on the bus",
+            "",
+            "cycles a token",
+            "interval(graph('bert_large', ON_BUS)) / 128",
+            "",
+            "421 when added in the module",
+        ),
+        Fact(
+            "speed-up of 5 % SLC, on the bus",
+            "",
+            "x",
+            "interval(graph('bert_large', SLC, NO_SVD, ON_BUS)) / interval(graph('bert_large', ON_BUS))",
+            "",
+            "the headline speed-up is gone",
+            2,
+        ),
+        Fact(
+            "the same, sums of 3 bytes",
+            "",
+            "x",
+            "interval(graph('bert_large', SLC, NO_SVD, ON_BUS, sum_bits=24))"
+            " / interval(graph('bert_large', ON_BUS, sum_bits=24))",
+            "",
+            "all SLC is bound by its arrays again, 5 % SLC by the bus",
+            2,
+        ),
+        Fact(
+            "bandwidth from which 5 % SLC is not bound",
+            "",
+            "GB/s",
+            "1000 * held(graph('bert_large', ON_BUS), 'bus') / interval(graph('bert_large'))",
+        ),
+    ),
+)
+
+CHIP_BUS = Section(
+    "H",
+    "Partial sums on the bus of a chip",
+    """\
+BERT-Base, 128 tokens: 12 layers on 24 PUs, so that `auto` lets two share a layer. Both hold rows of the
+output projection and of FFN2, and their partial sums cross the chip's one global bus of 128 GB/s. The paper
+counts 24 cycles for 3 KB; twelve layers in a pipeline send that twice a token each, over the same bus.""",
+    (
+        Fact(
+            "global bus, a layer, no SVD",
+            "48",
+            "cycles a token",
+            "(held(graph('bert_base', NO_SVD), 'global_bus') / 128 - 12) / 12",
+            "derived",
+            "two sums of 3 KB; 12 for input and output are taken off",
+        ),
+        Fact(
+            "global bus, a layer",
+            "",
+            "cycles a token",
+            "(held(graph('bert_base'), 'global_bus') / 128 - 12) / 12",
+            "",
+            "sums of 384 and 614 ranks, not 768 columns: 12 and 20 cycles",
+        ),
+        Fact(
+            "two PUs a layer",
+            "",
+            "cycles a token",
+            "interval(graph('bert_base')) / 128",
+            "",
+            "12 x 32 + 12: the global bus is always busy; the arrays could do 119",
+        ),
+        Fact(
+            "one PU a layer",
+            "",
+            "cycles a token",
+            "interval(graph('bert_base', ONE_PU)) / 128",
+            "",
+            "the arrays, in 3.38 copies; 12 PUs idle",
+        ),
+        Fact(
+            "throughput, two PUs over one",
+            "",
+            "x",
+            "interval(graph('bert_base', ONE_PU)) / interval(graph('bert_base'))",
+            "",
+            "twice the hardware is slower: `mapping.tensor_parallel=1` is the better choice",
+            2,
+        ),
+        Fact("latency, two PUs a layer", "", "us", "latency_us('bert_base')"),
+        Fact(
+            "latency, one PU a layer",
+            "",
+            "us",
+            "latency_us('bert_base', ONE_PU)",
+            "",
+            "two PUs buy latency, and pay with throughput",
+        ),
+        Fact(
+            "two PUs a layer, no partial sums",
+            "",
+            "cycles a token",
+            "interval(graph('bert_base', COLUMNS)) / 128",
+            "",
+            "`mapping.tensor_split=columns` gathers inputs over the interconnect, 1000 GB/s, in their place",
+        ),
+        Fact(
+            "two PUs a layer, global bus of 1000 GB/s",
+            "",
+            "cycles a token",
+            "interval(graph('bert_base', FAST_BUS)) / 128",
+            "",
+            "then the interconnect is the slowest: it gathers what is split by columns",
+        ),
+        Fact(
+            "GPT-2, 1024 tokens: throughput, two PUs over one",
+            "",
+            "x",
+            "interval(graph('gpt2', ONE_PU)) / interval(graph('gpt2'))",
+            "",
+            "here attention bounds one PU, and two gain, up to the global bus again",
+            2,
+        ),
+    ),
+)
