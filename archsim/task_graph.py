@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class ActionCount:
         return self.count * self.tasks
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class TaskGraph:
     """One inference as arrays, ready to run.
 
@@ -136,6 +136,29 @@ class TaskGraph:
         return f"{operation}{token}{where}"
 
 
+class Block(NamedTuple):
+    """Tasks that were added together; every column is one number for all of them, or one each."""
+
+    first: int
+    tasks: int
+    resource: int
+    turn: IntArray | int
+    occupancy: IntArray | int
+    latency: IntArray | int
+    operation: int
+    token: IntArray
+    pu: int
+
+
+class EdgeBlock(NamedTuple):
+    """Edges that were added together: (edges,) task numbers."""
+
+    source: Wire
+    target: Wire
+    from_start: bool
+    distance: int
+
+
 class GraphBuilder:
     """Collects blocks of tasks; ``place`` and ``operation`` are the tags of the next block.
 
@@ -149,10 +172,8 @@ class GraphBuilder:
         self.operation = 0
         self.buffers_bounded = True
         self._size = 0
-        self._columns: dict[str, list[NDArray[np.int32]]] = {
-            name: [] for name in ("resource", "turn", "occupancy", "latency", "operation", "token", "pu")
-        }
-        self._edges: list[tuple[Wire, Wire, bool, int]] = []
+        self._blocks: list[Block] = []
+        self._edges: list[EdgeBlock] = []
         self._resources: dict[str, int] = {}
         self._resource_list: list[Resource] = []
         self._turns: list[int] = []
@@ -222,15 +243,17 @@ class GraphBuilder:
 
     def edge(self, source: Wire, target: Wire, *, from_start: bool = False, distance: int = 0) -> None:
         """Let ``target`` wait for ``source``: same shape, or ``source`` with one axis more."""
-        if source.ndim == target.ndim + 1:
-            target = np.broadcast_to(target[..., None], source.shape)
-        source, target = np.broadcast_arrays(source, target)
+        if source.shape != target.shape:
+            if source.ndim == target.ndim + 1:
+                target = target[..., None]
+            source, target = np.broadcast_arrays(source, target)
         source, target = source.ravel(), target.ravel()
-        real = (source >= 0) & (target >= 0)
-        if not real.all():
+        if not len(source):
+            return
+        if source.min() < 0 or target.min() < 0:
+            real = (source >= 0) & (target >= 0)
             source, target = source[real], target[real]
-        if len(source):
-            self._edges.append((source, target, from_start, distance))
+        self._edges.append(EdgeBlock(source, target, from_start, distance))
 
     def ring(self, release: Wire, acquire: Wire, depth: int, *, from_start: bool = False) -> None:
         """A bounded buffer: ``acquire`` of a token waits for ``release`` of the token ``depth`` before it.
@@ -268,9 +291,8 @@ class GraphBuilder:
         extra = len(roots) + len(sinks)
         from_start = np.concatenate([from_start, np.zeros(extra, bool)])
         distance = np.concatenate([distance, np.zeros(extra, np.int32)])
-        columns = {name: np.concatenate(blocks) for name, blocks in self._columns.items()}
         return TaskGraph(
-            **columns,
+            **self._columns(),
             on_finish=_sorted_edges(source, target, distance, ~from_start, self._size),
             on_start=_sorted_edges(source, target, distance, from_start, self._size),
             resources=tuple(self._resource_list),
@@ -290,36 +312,36 @@ class GraphBuilder:
         turn: IntArray | int,
     ) -> int:
         """Append one block; returns its first task number."""
-        values = {
-            "resource": resource,
-            "turn": turn,
-            "occupancy": occupancy,
-            "latency": latency,
-            "operation": self.operation,
-            "token": token,
-            "pu": self.place.pu,
-        }
-        for name, value in values.items():
-            block = np.empty(count, dtype=np.int32)
-            block[:] = value
-            self._columns[name].append(block)
         first = self._size
         self._size += count
         if self._size >= 2**31 - 1:
             raise SimulationError(
                 "the task graph of one inference has more than 2147483647 tasks; use fewer tokens"
             )
+        self._blocks.append(
+            Block(first, count, resource, turn, occupancy, latency, self.operation, token, self.place.pu)
+        )
         return first
+
+    def _columns(self) -> dict[str, NDArray[np.int32]]:
+        """Each column of all blocks in one array."""
+        columns = {}
+        for name in Block._fields[2:]:
+            columns[name] = column = np.empty(self._size, dtype=np.int32)
+            place = Block._fields.index(name)
+            for block in self._blocks:
+                column[block[0] : block[0] + block[1]] = block[place]
+        return columns
 
     def _joined_edges(self) -> tuple[Wire, Wire, NDArray[np.bool_], NDArray[np.int32]]:
         if not self._edges:
             none = np.zeros(0, dtype=np.int32)
             return none, none, np.zeros(0, dtype=bool), none
-        sizes = [len(block[0]) for block in self._edges]
-        source = np.concatenate([block[0] for block in self._edges])
-        target = np.concatenate([block[1] for block in self._edges])
-        from_start = np.repeat([block[2] for block in self._edges], sizes)
-        distance = np.repeat(np.array([block[3] for block in self._edges], dtype=np.int32), sizes)
+        sizes = [len(block.source) for block in self._edges]
+        source = np.concatenate([block.source for block in self._edges])
+        target = np.concatenate([block.target for block in self._edges])
+        from_start = np.repeat([block.from_start for block in self._edges], sizes)
+        distance = np.repeat(np.array([block.distance for block in self._edges], dtype=np.int32), sizes)
         return source, target, from_start, distance
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,14 +66,15 @@ def test_capitals_are_overrides() -> None:
         measure.machine(override)
 
 
-def streams() -> Iterator[tuple[str, tuple[str, ...]]]:
-    yield "bert_large", ()
-    yield "bert_large", (measure.SLC, measure.NO_SVD, measure.WHOLE)
-    yield "bert_base", (measure.ONE_PU,)
+STREAMS = (
+    ("bert_large", ()),
+    ("bert_large", (measure.SLC, measure.NO_SVD, measure.WHOLE)),
+    ("bert_base", (measure.ONE_PU,)),
+)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "overrides"), streams())
+@pytest.mark.parametrize(("name", "overrides"), STREAMS)
 def test_a_stream_settles_on_the_interval_of_the_page(name: str, overrides: tuple[str, ...]) -> None:
     result = archsim.simulate(measure.machine(*overrides), measure.workload(name))
     bound = measure.interval(measure.graph(name, *overrides))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,16 @@ from archsim.errors import SimulationError
 from archsim.sim import fast_kernel as kernel
 from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import Queues, Wiring, wire
-from archsim.sim.fast_kernel import Program, Progress
+from archsim.sim.fast_kernel import Loop, Program, Progress
 from archsim.sim.run import Run
 from archsim.task_graph import JOIN, TaskGraph
 
 _MOST_NODES = 2**31 - 2
 _LONGEST_WHEEL = 1 << 20
 """Cycles of the timing wheel; endings farther away are looked through one by one."""
+
+
+_PROGRAMS: WeakKeyDictionary[TaskGraph, Program] = WeakKeyDictionary()
 
 
 class FastEngine:
@@ -38,16 +42,20 @@ class FastEngine:
         self.left: list[int] = []
         self._graph = graph
         self._inferences = inferences
-        self._keep_all = keep is None
         self._queues = Queues.of(graph)
-        wiring = wire(graph, in_flight)
-        self._program = _program(graph, self._queues, wiring)
-        self._first = min(count for count in (in_flight, inferences) if count is not None)
+        self._program = _program_of(graph)
+        first = min(count for count in (in_flight, inferences) if count is not None)
         # an instant may touch the inferences that enter in it, and those that their edges lead to
-        self._spare = 2 + max(wiring.reach, self._first)
-        contexts = self._first + 2 * self._spare
-        if inferences is not None:
-            contexts = min(contexts, inferences + self._spare) if keep else inferences + self._spare
+        self._reach = max(self._program.reach, in_flight or 0)
+        spare = 2 + max(self._reach, first)
+        contexts = first + 2 * spare if keep else (inferences or 2 * first) + spare
+        self._loop = Loop(
+            in_flight=-1 if in_flight is None else in_flight,
+            inferences=-1 if inferences is None else inferences,
+            first=first,
+            keep=keep is None,
+            spare=spare,
+        )
         self._run = _progress(self._program, self._queues, contexts, self._wheel_size())
 
     @property
@@ -67,12 +75,9 @@ class FastEngine:
         )
         if goal is None:
             raise ValueError("a stream without end needs a number of completions")
-        inferences = -1 if self._inferences is None else self._inferences
         while True:
             self._reserve_left(goal)
-            why = kernel.advance(
-                self._program, self._run, goal, self._keep_all, inferences, self._first, self._spare
-            )
+            why = kernel.advance(self._program, self._run, self._loop, goal)
             self.left += self._run.left[len(self.left) : self._run.counters[kernel.LEFT]].tolist()
             if why == kernel.DONE:
                 return
@@ -82,7 +87,7 @@ class FastEngine:
 
     def last_start(self) -> NDArray[np.int64]:
         """(tasks,) start of each task of the inference that left last."""
-        if self._keep_all:
+        if self._loop.keep:
             return self._start_of(self._run.counters[kernel.LEFT] - 1)
         return self._start_in(int(self._run.counters[kernel.LAST]))
 
@@ -93,7 +98,7 @@ class FastEngine:
         outlived = (run.context[:, kernel.LEAVING] != 0).any()
         last = int(run.counters[kernel.LAST])
         outlived = outlived or (last >= 0 and run.context[last, kernel.ENDINGS] > 0)
-        if self._keep_all or opened < program.reach or outlived:
+        if self._loop.keep or opened < self._reach or outlived:
             return None
         codes = np.empty((opened - oldest, len(program.task)), dtype=np.int32)
         for row, number in enumerate(range(oldest, opened)):
@@ -103,14 +108,14 @@ class FastEngine:
             elif ring[kernel.OPEN] == number:
                 kernel.encode(program, run, number, codes[row])
             else:
-                codes[row] = program.task[:, kernel.WAITS]
+                codes[row] = program.waits
         numbers = np.empty(len(run.queue) + codes.size, dtype=np.int64)
         count = kernel.queued(program, run, oldest, numbers)
         return self._queues.shifts(oldest).tobytes(), codes.tobytes(), numbers[:count].tobytes()
 
     def result(self) -> Run:
         """What the run measured; queues are not watched, the event engine does that."""
-        if self._keep_all:
+        if self._loop.keep:
             order = np.arange(self._run.counters[kernel.LEFT])
             start = np.stack([self._start_of(int(number)) for number in order])
         else:
@@ -158,43 +163,47 @@ def run_fast(graph: TaskGraph, inferences: int = 1, in_flight: int | None = None
     return engine.result()
 
 
+def _program_of(graph: TaskGraph) -> Program:
+    """The graph in the form that the compiled loop reads, made once for all runs of it."""
+    program = _PROGRAMS.get(graph)
+    if program is None:
+        program = _PROGRAMS[graph] = _program(graph, Queues.of(graph), wire(graph, None))
+    return program
+
+
 def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
-    """The graph in the form that the compiled loop reads."""
-    tasks = len(graph)
-    task = np.zeros((tasks, 16), dtype=np.int32)
-    task[:, kernel.QUEUE] = -1
+    resource = np.maximum(graph.resource, 0)
+    first = np.cumsum(queues.copies) - queues.copies
+    task = np.zeros((len(graph), 8), dtype=np.int32)
     held = graph.resource != JOIN
-    resource = graph.resource[held]
-    task[held, kernel.QUEUE] = (np.cumsum(queues.copies) - queues.copies)[resource]
-    task[held, kernel.COPIES] = queues.copies[resource]
-    task[held, kernel.TURNS] = graph.turns[resource]
-    task[:, kernel.TURN] = graph.turn
+    task[:, kernel.QUEUE] = np.where(held, first[resource] if len(first) else -1, -1)
+    dealt = np.flatnonzero(held & (queues.copies[resource] > 1)) if len(first) else np.zeros(0, np.int64)
+    task[dealt, kernel.QUEUE] = np.arange(len(dealt))
+    task[dealt, kernel.FLAGS] = kernel.DEALT
     task[:, kernel.OCCUPANCY] = graph.occupancy
     task[:, kernel.LATENCY] = graph.latency
-    task[:, kernel.WAITS] = wiring.waits
-    near, far = [], []
-    for edges, column in ((wiring.on_finish, kernel.FINISH_NEAR), (wiring.on_start, kernel.START_NEAR)):
-        inside = edges.distance == 0
-        before = np.zeros(len(inside) + 1, dtype=np.int64)
-        np.cumsum(inside, out=before[1:])
-        bounds = before[edges.first]
-        task[:, column], task[:, column + 1] = bounds[:-1], bounds[1:]
-        task[:, column : column + 2] += sum(map(len, near))
-        bounds = edges.first - bounds
-        task[:, column + 2], task[:, column + 3] = bounds[:-1], bounds[1:]
-        task[:, column + 2 : column + 4] += sum(map(len, far))
-        near.append(edges.target[inside])
-        far.append(np.stack([edges.target[~inside], edges.distance[~inside]], axis=1))
-    task[graph.occupancy == graph.latency, kernel.FLAGS] = kernel.BOTH
-    task[np.diff(wiring.on_start.first) > 0, kernel.FLAGS] |= kernel.STARTS
+    task[:, kernel.FLAGS] |= (graph.occupancy == graph.latency) * np.int32(kernel.BOTH)
+    edges, far = [], []
+    for each, column in ((wiring.on_finish, kernel.FINISH), (wiring.on_start, kernel.START)):
+        before = sum(map(len, edges))
+        task[:, column] = each.first[:-1] + before
+        task[:, column + 1] = each.first[1:] + before
+        later = np.flatnonzero(each.distance)
+        target = each.target.copy()
+        target[later] = -1 - sum(map(len, far)) - np.arange(len(later))
+        edges.append(target)
+        far.append(np.stack([each.target[later], each.distance[later]], axis=1))
+    owner = resource[dealt]
+    copies = [first[owner], queues.copies[owner], graph.turn[dealt], graph.turns[owner]]
     return Program(
-        shift=max(1, (tasks - 1).bit_length()),
+        shift=max(1, (len(graph) - 1).bit_length()),
         exit=graph.exit,
         reach=wiring.reach,
         task=task,
-        near=_int32(np.concatenate(near)),
+        dealt=_int32(np.stack(copies, axis=1)),
+        waits=_int32(wiring.waits),
+        edge=_int32(np.concatenate(edges)),
         far=_int32(np.concatenate(far)),
-        early=_int32(np.stack([wiring.far_target, wiring.far_distance], axis=1)),
     )
 
 

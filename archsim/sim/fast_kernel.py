@@ -29,29 +29,15 @@ NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN = range(9)
 free, the oldest inference that has not left, endings beyond the wheel, endings on it, the context of the
 inference that left last (-1 for none), whether the first inferences have entered."""
 
-(
-    QUEUE,
-    COPIES,
-    TURN,
-    TURNS,
-    OCCUPANCY,
-    LATENCY,
-    FLAGS,
-    WAITS,
-    FINISH_NEAR,
-    FINISH_NEAR_END,
-    FINISH_FAR,
-    FINISH_FAR_END,
-    START_NEAR,
-    START_NEAR_END,
-    START_FAR,
-    START_FAR_END,
-) = range(16)
-"""Columns of a task: the first queue of its resource (-1 for a join), the resource's copies, its turn and an
-inference's turns; durations; flags; predecessors; where its edges begin and end."""
+QUEUE, OCCUPANCY, LATENCY, FLAGS, FINISH, FINISH_END, START, START_END = range(8)
+"""Columns of a task: its queue, -1 for a join, or for a task that is dealt to copies its row of ``dealt``;
+durations; flags; where the edges of its finish and of its start begin and end."""
 
-BOTH, STARTS = 1, 2
-"""Flags: finish and release coincide; something waits for the start."""
+BOTH, DEALT = 1, 2
+"""Flags: finish and release coincide; the resource has copies."""
+
+FIRST, COPIES, TURN, TURNS = range(4)
+"""Columns of a task that is dealt: the first queue, the copies, its turn, the turns of an inference."""
 
 STILL, LINK = 0, 1
 """Columns of a slot: what it still waits for; the next node, of its finish and (one farther) of its release."""
@@ -69,17 +55,34 @@ CONTEXT, OPEN, GONE = range(3)
 class Program(NamedTuple):
     """A graph as the loop follows it.
 
-    Args: task: (tasks, 16); near: targets inside an inference; far: (edges, 2) target and distance;
-        early: (edges, 2) the same, of all far edges: they do not exist from before the first inference.
+    Args: task: (tasks, 8); dealt: (dealt tasks, 4); waits: (tasks,) predecessors; edge: (edges,) the target,
+        or -1 - row of ``far`` where it is in a later inference; far: (far edges, 2) target and distance:
+        they do not exist from before the first inference; reach: their longest distance.
     """
 
     shift: int
     exit: int
     reach: int
     task: Int32
-    near: Int32
+    dealt: Int32
+    waits: Int32
+    edge: Int32
     far: Int32
-    early: Int32
+
+
+class Loop(NamedTuple):
+    """What a run is asked for.
+
+    Args: in_flight: an inference enters when the one that many before it leaves, -1: all at cycle 0;
+        inferences: how many there are, -1 for no end; first: how many enter at cycle 0; keep: whether all
+        contexts are kept for their schedules; spare: contexts that an instant may take.
+    """
+
+    in_flight: int
+    inferences: int
+    first: int
+    keep: bool
+    spare: int
 
 
 class Progress(NamedTuple):
@@ -119,7 +122,7 @@ def _inlined(function: Any) -> Any:
 
 
 @_compiled
-def _open(program: Program, run: Progress, inference: int) -> int:
+def _open(program: Program, run: Progress, loop: Loop, inference: int) -> int:
     """The context of an inference, made when it is first asked for."""
     counters, place = run.counters, inference & (len(run.ring) - 1)
     if run.ring[place, OPEN] == inference:
@@ -131,13 +134,15 @@ def _open(program: Program, run: Progress, inference: int) -> int:
     run.context[context, INFERENCE] = inference
     counters[OPENED] = max(counters[OPENED], inference + 1)
     base = context << program.shift
-    for task in range(len(program.task)):
-        run.slot[base + task, STILL] = program.task[task, WAITS]
+    for task in range(len(program.waits)):
+        run.slot[base + task, STILL] = program.waits[task]
         run.start[base + task] = -1
+    if loop.in_flight > 0 and inference >= loop.in_flight:
+        run.slot[base, STILL] += 1  # the entry waits for an inference to leave
     if inference < program.reach:
-        for edge in range(len(program.early)):
-            if program.early[edge, 1] > inference:
-                run.slot[base + program.early[edge, 0], STILL] -= 1
+        for edge in range(len(program.far)):
+            if program.far[edge, 1] > inference:
+                run.slot[base + program.far[edge, 0], STILL] -= 1
     return context
 
 
@@ -238,10 +243,10 @@ def _later(run: Progress, found: int) -> int:
 def _queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
     """The queue of a task: its resource's, or that of the copy that it is dealt to."""
     queue = np.int64(program.task[task, QUEUE])
-    copies = program.task[task, COPIES]
-    if copies > 1:
-        turns = run.context[context, INFERENCE] * program.task[task, TURNS]
-        queue += (program.task[task, TURN] + turns) % copies
+    if program.task[task, FLAGS] & DEALT:
+        row = queue
+        turns = run.context[context, INFERENCE] * program.dealt[row, TURNS]
+        queue = program.dealt[row, FIRST] + (program.dealt[row, TURN] + turns) % program.dealt[row, COPIES]
     return queue
 
 
@@ -272,7 +277,7 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
 
 
 @_inlined
-def _follow(program, run, work, keep, inferences):  # type: ignore[no-untyped-def]
+def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
     """Follow the edges of what finished or started, joins included: the tasks that became ready.
 
     An entry of the work is 2 * slot for a finish, 2 * slot + 1 for a start.
@@ -284,30 +289,37 @@ def _follow(program, run, work, keep, inferences):  # type: ignore[no-untyped-de
         event = run.work[work]
         slot = event >> 1
         task, context = slot & mask, slot >> shift
-        columns = FINISH_NEAR if not event & 1 else START_NEAR
-        near = program.task[task, columns + 1] - program.task[task, columns]
-        far = program.task[task, columns + 3] - program.task[task, columns + 2]
-        for edge in range(near + far):
-            if edge < near:
-                other = (context << shift) + program.near[program.task[task, columns] + edge]
+        column = START if event & 1 else FINISH
+        edge, end = program.task[task, column], program.task[task, column + 1]
+        leaving = task == program.exit
+        if leaving:
+            _leave(run, context, loop.keep)
+            end += loop.in_flight > 0
+        while edge < end:
+            if leaving and edge == end - 1 and loop.in_flight > 0:
+                target, distance = 0, loop.in_flight
             else:
-                place = program.task[task, columns + 2] + edge - near
-                later = run.context[context, INFERENCE] + program.far[place, 1]
-                if inferences >= 0 and later >= inferences:
+                target, distance = np.int64(program.edge[edge]), 0
+                if target < 0:
+                    far = -1 - target
+                    target, distance = np.int64(program.far[far, 0]), np.int64(program.far[far, 1])
+            edge += 1
+            other = (context << shift) + target
+            if distance:
+                later = run.context[context, INFERENCE] + distance
+                if loop.inferences >= 0 and later >= loop.inferences:
                     continue
-                other = (_open(program, run, later) << shift) + program.far[place, 0]
+                other = (_open(program, run, loop, later) << shift) + target
             still = run.slot[other, STILL] - 1
             run.slot[other, STILL] = still
             if still == 0:
-                if program.task[other & mask, QUEUE] < 0:
+                if program.task[target, QUEUE] < 0:
                     run.start[other] = run.counters[NOW]
                     run.work[work] = 2 * other
                     work += 1
                 else:
                     run.ready[ready] = other
                     ready += 1
-        if task == program.exit:
-            _leave(run, context, keep)
     return ready
 
 
@@ -374,32 +386,28 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
                     run.later[run.counters[LATER], 0] = now + wait
                     run.later[run.counters[LATER], 1] = ending
                     run.counters[LATER] += 1
-            if flags & STARTS:
+            if program.task[task, START] < program.task[task, START_END]:
                 run.work[work] = 2 * slot + 1
                 work += 1
     return node, work
 
 
 @_compiled
-def advance(
-    program: Program, run: Progress, goal: int, keep: bool, inferences: int, first: int, spare: int
-) -> int:
+def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
     """Let time go on until ``goal`` inferences have left, to the end of that instant.
 
-    Args: keep: whether all contexts are kept for their schedules; inferences: how many there are, -1 for
-        no end; first: how many enter at cycle 0; spare: contexts that an instant may take.
     Returns: DONE, GROW or STUCK.
     """
     counters = run.counters
     while counters[LEFT] < goal or not counters[BEGUN]:
-        if counters[FREE] < spare:
+        if counters[FREE] < loop.spare:
             return GROW
         node = np.int64(-1)
         work = 0
         if not counters[BEGUN]:
             counters[BEGUN] = 1
-            for inference in range(first):
-                slot = _open(program, run, inference) << program.shift
+            for inference in range(loop.first):
+                slot = _open(program, run, loop, inference) << program.shift
                 run.start[slot] = 0
                 run.work[work] = 2 * slot
                 work += 1
@@ -418,7 +426,7 @@ def advance(
             run.filled[spoke >> 6] &= ~(np.uint64(1) << np.uint64(spoke & 63))
         while node >= 0 or work:  # the rounds of this instant
             dirty, work = _end(program, run, node, 0, work)
-            ready = _follow(program, run, work, keep, inferences)
+            ready = _follow(program, run, loop, work)
             dirty = _enter(program, run, ready, dirty)
             node, work = _start(program, run, dirty)
     return DONE

@@ -6,11 +6,12 @@ Recurrence, exact. An engine does the same again after two equal states (see ``E
 state after completion n equals the one after completion m, the stream repeats those n - m completions for
 ever, and their mean interval is that of the endless stream. A full pipeline repeats itself with every
 inference, often as soon as those that were let in together at cycle 0 have left: the previous state is
-compared. For longer periods a second one is, which is replaced whenever completions have grown by an
-eighth (Brent's method): every period up to an eighth of the completions so far is found.
+compared. For longer periods a second one is, which is replaced whenever completions have grown by half
+(Brent's method), so that any period is found some time.
 
 Windows. Otherwise, when the mean intervals of the last two windows of ``in_flight`` completions agree to
-0.1 %, the mean of the last one counts. Short windows say little, so this rule waits for 16 completions.
+0.1 %, the mean of the last one counts. Short windows say little, so this rule waits for 24 completions.
+A window below the least interval that the machine allows is still filling or draining a queue, and none.
 A loop that has not settled after 12 windows is returned as it is, with ``converged`` false.
 
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
@@ -35,7 +36,7 @@ from archsim.task_graph import TaskGraph
 TOLERANCE = 1e-3
 """Intervals that differ by less are equal, and a gain in throughput below it is none."""
 
-_LEAST_COMPLETIONS = 16
+_LEAST_COMPLETIONS = 24
 _MOST_WINDOWS = 12
 
 
@@ -109,37 +110,38 @@ class _Loops:
 
     def _simulate(self, in_flight: int) -> Stream:
         engine = self._engine(self._graph, in_flight=in_flight, keep=1)
-        interval, converged = _settle(engine, in_flight)
+        interval, converged = _settle(engine, in_flight, self.bound_cycles)
         start = engine.last_start()
         finish = start + self._graph.latency
         return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
 
 
-def _settle(engine: Engine, in_flight: int) -> tuple[float, bool]:
+def _settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float, bool]:
     """Advance until one of the rules applies: the mean interval, and whether it settled."""
-    left = engine.left
     seen: dict[int, object] = {}
     anchor = 0
     least = max(2 * in_flight + 1, _LEAST_COMPLETIONS)
     most = max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)
     while True:
-        engine.advance(len(left) + 1)
+        engine.advance(len(engine.left) + 1)
+        left = engine.left
         now = len(left)
         state = engine.state()
         for then, earlier in seen.items():
             if state == earlier:
                 return (left[-1] - left[then - 1]) / (now - then), True
         if state is not None:
-            anchor = now if 8 * now >= 9 * anchor else anchor
+            anchor = now if 2 * now >= 3 * anchor else anchor
             seen = {then: earlier for then, earlier in seen.items() if then == anchor} | {now: state}
         if now < least:
             continue
         last = (left[-1] - left[-1 - in_flight]) / in_flight
         previous = (left[-1 - in_flight] - left[-1 - 2 * in_flight]) / in_flight
-        if abs(last - previous) <= TOLERANCE * last:
+        possible = last >= bound_cycles * (1 - TOLERANCE)
+        if possible and abs(last - previous) <= TOLERANCE * last:
             return last, True
         if now >= most:
-            return last, False
+            return max(last, bound_cycles), False
 
 
 def _search(loops: _Loops, limit: int | None) -> Stream:

@@ -27,7 +27,7 @@ from archsim.workload.operations import Experts, Operation, Phase, Precision, Tr
 SMALL = Path(__file__).parents[1] / "machines" / "small.yaml"
 
 # enough room that every small model fits
-ROOM = ("pu.parts.analog.arrays=65536", "pu.parts.digital.array.rows=65536")
+ROOM = ("pu.parts.analog.arrays=4096", "pu.parts.digital.array.rows=65536")
 
 CHOICES: dict[str, list[object]] = {
     "chip.pus": [1, 2, 3, 6],
@@ -156,14 +156,15 @@ def test_no_server_serves_two_tasks_at_once(stream: Stream) -> None:
     queues = Queues.of(graph)
     queue = np.concatenate([queues.dealt(inference) for inference in range(3)])
     held = (queue >= 0) & (np.tile(graph.occupancy, 3) > 0)
-    start = run.start.ravel()[held]
+    start, number = run.start.ravel()[held], queue[held]
     end = start + np.tile(graph.occupancy, 3)[held]
-    for number in range(len(queues.resource)):
-        mine = queue[held] == number
-        # at equal times, releases come before starts
-        events = sorted([*((time, -1) for time in end[mine]), *((time, 1) for time in start[mine])])
-        busy = np.cumsum([change for _, change in events])
-        assert busy.max(initial=0) <= queues.resources[number].servers
+    change = np.repeat([1, -1], len(start))
+    # queue by queue and in the order of time; at equal times, releases come before starts
+    order = np.lexsort([change, np.concatenate([start, end]), np.tile(number, 2)])
+    # every queue ends with free servers, so that one sum runs through all of them
+    serving = np.cumsum(change[order])
+    servers = np.array([resource.servers for resource in queues.resources])
+    assert (serving <= servers[np.tile(number, 2)[order]]).all()
 
 
 def tokens_of(trace: Trace) -> int:
@@ -232,10 +233,10 @@ def test_attention_macs_and_writes_are_conserved(machine: Machine, trace: Trace)
 
 
 @many
-@given(machines(chips=1), traces())
-def test_bytes_to_and_from_the_host_are_conserved(machine: Machine, trace: Trace) -> None:
+@given(st.integers(3, 6), traces())
+def test_bytes_to_and_from_the_host_are_conserved(pus: int, trace: Trace) -> None:
     """Without partial sums, the global bus moves each input once and each result once."""
-    machine = load_hardware(SMALL, [*ROOM, "mapping.tensor_parallel=1", f"chip.pus={machine.pus + 3}"])
+    machine = load_hardware(SMALL, [*ROOM, "mapping.tensor_parallel=1", f"chip.pus={pus}"])
     (entry,) = [op for op in trace.operations if not op.after]
     leaving = trace.operations[-1]
     bits = 32 if leaving.kind == "argmax" else 8
@@ -253,8 +254,8 @@ def test_energies_sum_to_the_whole(machine: Machine, trace: Trace) -> None:
         assert energy[table]["static"] == energy["static"]
 
 
-@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 @given(machines(), traces())
 def test_same_inputs_give_the_same_bytes(machine: Machine, trace: Trace) -> None:
-    first = simulate(machine, trace, stream=True).to_json()
-    assert simulate(machine, trace, stream=True).to_json() == first
+    first = simulate(machine, trace, stream=False).to_json()
+    assert simulate(machine, trace, stream=False).to_json() == first

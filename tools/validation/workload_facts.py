@@ -302,7 +302,7 @@ counts 24 cycles for 3 KB; twelve layers in a pipeline send that twice a token e
             "x",
             "interval(graph('bert_base', ONE_PU)) / interval(graph('bert_base'))",
             "",
-            "twice the hardware is slower: `mapping.tensor_parallel=1` is the better choice",
+            "twice the hardware, less throughput: a stream does better with `mapping.tensor_parallel=1`",
             2,
         ),
         Fact("latency, two PUs a layer", "", "us", "latency_us('bert_base')"),
