@@ -13,6 +13,7 @@ from archsim.mapping.plan import Plan, Step
 from archsim.parts.part import Held
 from archsim.results.collect import Setting, collect
 from archsim.results.record import Result
+from archsim.schedule.host import OUTPUT
 from archsim.schedule.lower import lower
 from archsim.schedule.memory import check_memory
 from archsim.schedule.storage import in_flight_limit
@@ -21,20 +22,23 @@ from archsim.sim.engines import choose_engine
 from archsim.sim.stream import measure_stream
 from archsim.workload.operations import Operation, Trace
 
+STREAM_INFERENCES = 30
+"""About how many inferences a stream takes to settle, for the choice of the engine."""
+
 
 def simulate(
     machine: Machine, trace: Trace, *, engine: str = "auto", detail: str = "module", stream: bool = True
 ) -> Result:
     """Run one inference of ``trace`` in an empty machine, then a stream of them until it settles.
 
-    Args: engine: ``auto`` or ``event``; the result does not depend on it; detail: ``module``; stream:
+    Args: engine: ``auto``, ``event`` or ``fast``; the result does not depend on it; detail: ``module``; stream:
         whether the throughput is measured, or taken from one inference at a time.
     Raises: MappingError: when the machine cannot hold the trace; SimulationError: when memory is short.
     """
     plan = map_trace(machine, trace)
     check_memory(machine, trace, plan)
     graph = lower(machine, trace, plan)
-    runs = choose_engine(engine)
+    runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
     one = runs(graph, inferences=1)
     one.advance(1)
     settled = None
@@ -66,6 +70,7 @@ def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]
         clock_ghz=machine.clock_ghz,
         prompt_tokens=sum(count for phase, count in counts if phase.name == "prefill"),
         tokens=sum(count for _, count in counts),
+        output=OUTPUT,
         macs=sum(_macs(trace, attendance, op, op.rows * op.columns) for op in trace.operations),
         executed_macs=sum(
             _macs(trace, attendance, step.op, _weights(step)) for group in plan.groups for step in group.steps

@@ -1,9 +1,9 @@
 """Tensor parallelism: the steps of a layer on its PUs, each PU's share of them, and what moves between.
 
 A linear operation whose input is whole splits its columns; one whose input is already split splits its
-rows and leaves partial sums, or, with ``tensor_split: columns``, gathers its input and splits its columns. The columns that feed attention are split by heads, KV heads first, so that
-scores, softmax and context stay on their PU. Element-wise operations stay split; all else runs on the
-first PU, the root.
+rows and leaves partial sums, or, with ``tensor_split: columns``, gathers its input and splits its columns.
+The columns that feed attention are split by heads, KV heads first, so that scores, softmax and context
+stay on their PU. Element-wise operations stay split; all else runs on the first PU, the root.
 """
 
 from __future__ import annotations

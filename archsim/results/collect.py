@@ -30,8 +30,9 @@ PACKAGE_W = 1000.0
 class Setting:
     """What a result needs to know of the machine, the trace and the mapping, as plain data.
 
-    Args: prompt_tokens, tokens: of one inference, before decode and in all; macs: that the trace
-        states; executed_macs: after SVD; peak_macs_per_cycle: of the chips in use.
+    Args: prompt_tokens, tokens: of one inference, before decode and in all; output: the operation by
+        which results reach the host; macs: that the trace states; executed_macs: after SVD;
+        peak_macs_per_cycle: of the chips in use.
     """
 
     hardware: dict[str, Any]
@@ -43,6 +44,7 @@ class Setting:
     clock_ghz: float
     prompt_tokens: int
     tokens: int
+    output: str
     macs: int
     executed_macs: int
     peak_macs_per_cycle: float
@@ -96,19 +98,20 @@ def collect(setting: Setting, graph: TaskGraph, start: NDArray[np.int64], stream
 
 
 def _latency(setting: Setting, graph: TaskGraph, start: NDArray[np.int64]) -> dict[str, float]:
-    """Latencies in ns; a token is there when its result has reached the host."""
+    """Latencies in ns; a token is there when its result has reached the host.
+
+    ``first_token`` is the last one's of the prompt, or of the first decode step where there is no prompt.
+    """
     clock = setting.clock_ghz
     end = int(start[graph.exit]) / clock
     latency = {"first_inference": end}
-    decoded = setting.tokens - setting.prompt_tokens
-    if decoded:
-        outputs = graph.operation == graph.operations.index("output")
+    if setting.tokens > setting.prompt_tokens:
+        outputs = graph.operation == graph.operations.index(setting.output)
         token, finish = graph.token[outputs], (start + graph.latency)[outputs]
-        prompt = finish[token < setting.prompt_tokens]
-        first = int(prompt.max()) if len(prompt) else int(finish[token == token.min()].max())
-        steps = int(setting.workload["decode_steps"]) - (0 if len(prompt) else 1)
+        first = int(finish[token < (setting.prompt_tokens or setting.workload["batch"])].max())
+        decode = int(finish.max()) - (first if setting.prompt_tokens else 0)
         latency["first_token"] = first / clock
-        latency["per_token"] = (int(finish.max()) - first) / clock / max(1, steps)
+        latency["per_token"] = decode / clock / setting.workload["decode_steps"]
     latency["total"] = end
     return latency
 

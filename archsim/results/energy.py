@@ -93,16 +93,30 @@ def peak_power_mw(
     Args: energy: (tasks,) pJ, spent evenly while a task holds its resource; start: (tasks,) of one
         inference in the settled stream. Its schedule is folded onto one period.
     """
-    spent = energy > 0
-    begin = (start[spent] - start[spent].min()).astype(np.float64)
-    end = begin + np.maximum(occupancy[spent], 1)
-    times = np.concatenate([begin, end])
-    slope = energy[spent] / (end - begin)
-    order = np.argsort(times)
-    times, slopes = times[order], np.cumsum(np.concatenate([slope, -slope])[order])
-    total = np.concatenate([[0.0], np.cumsum(slopes[:-1] * np.diff(times))])
-    window = min(window_cycles, period_cycles)
-    folds = int(times[-1] // period_cycles) + 2
-    offset = np.arange(0.0, period_cycles, window)[:, None] + period_cycles * np.arange(-1, folds)[None, :]
-    inside = np.interp(offset + window, times, total) - np.interp(offset, times, total)
-    return float(inside.sum(axis=1).max() / (window / clock_ghz))
+    time, spent = _folded_energy(energy, start, occupancy, period_cycles)
+    whole, part = divmod(window_cycles, period_cycles)
+    # power is constant in between: the fullest window begins or ends where it changes
+    begin = np.concatenate([time, (time - part) % period_cycles])
+    time, total = np.concatenate([time, time + period_cycles]), np.concatenate([spent, spent + spent[-1]])
+    inside = np.interp(begin + part, time, total) - np.interp(begin, time, total)
+    return float((whole * spent[-1] + inside.max()) / (window_cycles / clock_ghz))
+
+
+def _folded_energy(
+    energy: NDArray[np.float64], start: NDArray[np.int64], occupancy: NDArray[np.int32], period: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Instants of one period at which the power changes, 0 and the end included, and the energy until then.
+
+    At the phase x, a task from b to e runs in floor(e / period) - floor(b / period) inferences, one more
+    from the phase of b on, one less from that of e on.
+    """
+    spending = energy > 0
+    begin = start[spending].astype(np.float64)
+    duration = np.maximum(occupancy[spending], 1)
+    power = energy[spending] / duration
+    (first, begins), (last, ends) = np.divmod(begin, period), np.divmod(begin + duration, period)
+    order = np.argsort(np.concatenate([begins, ends]), kind="stable")
+    time = np.concatenate([[0.0], np.concatenate([begins, ends])[order], [period]])
+    change = np.concatenate([[power @ (last - first)], np.concatenate([power, -power])[order]])
+    spent = np.concatenate([[0.0], np.cumsum(np.cumsum(change) * np.diff(time))])
+    return time, spent

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from archsim.errors import SimulationError, did_you_mean
 from archsim.sim.engine import Engine
-from archsim.sim.event_engine import EventEngine
 
-ENGINES: dict[str, type[Engine]] = {"auto": EventEngine, "event": EventEngine}
-"""``auto`` is the fastest there is."""
+ENGINES = ("auto", "event", "fast")
+"""``event``: SimPy components; ``fast``: compiled; ``auto``: by size. All give every task the same start."""
+
+WORTH_COMPILED = 100_000
+"""Tasks to run from which loading the compiled engine, some 0.4 s, takes less than the event engine would."""
 
 
-def choose_engine(name: str) -> type[Engine]:
-    """The engine called ``name``.
+def choose_engine(name: str, tasks: int) -> type[Engine]:
+    """The engine called ``name``; it is imported here, and with ``fast`` numba is.
 
-    Raises: SimulationError: when there is none.
+    Args: tasks: about how many are to be run, for ``auto``.
+    Raises: SimulationError: when there is none of that name.
     """
     if name not in ENGINES:
         raise SimulationError(
             f"there is no engine {name!r}; engines are {', '.join(ENGINES)}{did_you_mean(name, ENGINES)}"
         )
-    return ENGINES[name]
+    if name == "fast" or (name == "auto" and tasks >= WORTH_COMPILED):
+        from archsim.sim.fast_engine import FastEngine
+
+        return FastEngine
+    from archsim.sim.event_engine import EventEngine
+
+    return EventEngine

@@ -1,4 +1,4 @@
-"""The fast engine: a compiled event loop over the same graph, by the same arbitration, as the event engine."""
+"""The fast engine: a compiled event loop over the same graph as the event engine, by the same arbitration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PROGRAMS: WeakKeyDictionary[TaskGraph, Program] = WeakKeyDictionary()
 
 
 class FastEngine:
-    """An ``Engine`` of compiled code; numba is imported, and its code loaded from the cache, with this module."""
+    """An ``Engine`` of compiled code, which numba keeps on disk from one process to the next."""
 
     def __init__(
         self,
@@ -77,12 +77,13 @@ class FastEngine:
             raise ValueError("a stream without end needs a number of completions")
         while True:
             self._reserve_left(goal)
+            before = len(self.left)
             why = kernel.advance(self._program, self._run, self._loop, goal)
             self.left += self._run.left[len(self.left) : self._run.counters[kernel.LEFT]].tolist()
+            if why == kernel.STUCK or (before == 0 and self._left_unfinished()):
+                raise deadlock(self._graph)
             if why == kernel.DONE:
                 return
-            if why == kernel.STUCK:
-                raise deadlock(self._graph)
             self._run = _grown(self._program, self._run)
 
     def last_start(self) -> NDArray[np.int64]:
@@ -95,10 +96,7 @@ class FastEngine:
         """All that the future depends on: see ``Engine.state``."""
         run, program = self._run, self._program
         oldest, opened = int(run.counters[kernel.OLDEST]), int(run.counters[kernel.OPENED])
-        outlived = (run.context[:, kernel.LEAVING] != 0).any()
-        last = int(run.counters[kernel.LAST])
-        outlived = outlived or (last >= 0 and run.context[last, kernel.ENDINGS] > 0)
-        if self._loop.keep or opened < self._reach or outlived:
+        if self._loop.keep or opened < self._reach:
             return None
         codes = np.empty((opened - oldest, len(program.task)), dtype=np.int32)
         for row, number in enumerate(range(oldest, opened)):
@@ -111,7 +109,27 @@ class FastEngine:
                 codes[row] = program.waits
         numbers = np.empty(len(run.queue) + codes.size, dtype=np.int64)
         count = kernel.queued(program, run, oldest, numbers)
-        return self._queues.shifts(oldest).tobytes(), codes.tobytes(), numbers[:count].tobytes()
+        shifts = self._queues.shifts(oldest).tobytes()
+        return shifts, codes.tobytes(), numbers[:count].tobytes(), self._outlived()
+
+    def _left_unfinished(self) -> bool:
+        """Whether the inference that left last has tasks that its exit did not wait for: those on a cycle."""
+        last = int(self._run.counters[kernel.LAST])
+        base = last << self._program.shift
+        return last >= 0 and bool(self._run.slot[base : base + len(self._graph), kernel.STILL].any())
+
+    def _outlived(self) -> list[tuple[int, int]]:
+        """The releases to come of inferences that have left: in how many cycles, and of which queue."""
+        run = self._run
+        releases: list[tuple[int, int]] = []
+        last = int(run.counters[kernel.LAST])
+        for context in np.flatnonzero(run.context[:, kernel.ENDINGS]).tolist():
+            if run.context[context, kernel.LEAVING] or context == last:
+                until = self._start_in(context) + self._graph.occupancy - self.now
+                tasks = np.flatnonzero((until > 0) & (self._graph.resource != JOIN))
+                queue = self._queues.dealt(int(run.context[context, kernel.INFERENCE]))[tasks]
+                releases += zip(until[tasks].tolist(), queue.tolist(), strict=True)
+        return sorted(releases)
 
     def result(self) -> Run:
         """What the run measured; queues are not watched, the event engine does that."""
@@ -122,13 +140,14 @@ class FastEngine:
             last = self._run.counters[kernel.LAST]
             order = self._run.context[last : last + 1, kernel.INFERENCE]
             start = self.last_start()[None, :]
+        ends = start + np.maximum(self._graph.occupancy, self._graph.latency)
         return Run(
             inferences=order,
             start=start,
             finish=start + self._graph.latency,
             completed_cycles=np.array(self.left, dtype=np.int64),
             queues=None,
-            end=self.now,
+            end=max(self.now, int(ends.max(initial=0))),
         )
 
     def _start_of(self, inference: int) -> NDArray[np.int64]:
@@ -183,14 +202,15 @@ def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
     task[:, kernel.OCCUPANCY] = graph.occupancy
     task[:, kernel.LATENCY] = graph.latency
     task[:, kernel.FLAGS] |= (graph.occupancy == graph.latency) * np.int32(kernel.BOTH)
-    edges, far = [], []
+    edges: list[NDArray[np.int32]] = []
+    far: list[NDArray[np.int32]] = []
     for each, column in ((wiring.on_finish, kernel.FINISH), (wiring.on_start, kernel.START)):
-        before = sum(map(len, edges))
+        before = sum(len(block) for block in edges)
         task[:, column] = each.first[:-1] + before
         task[:, column + 1] = each.first[1:] + before
         later = np.flatnonzero(each.distance)
         target = each.target.copy()
-        target[later] = -1 - sum(map(len, far)) - np.arange(len(later))
+        target[later] = -1 - sum(len(block) for block in far) - np.arange(len(later))
         edges.append(target)
         far.append(np.stack([each.target[later], each.distance[later]], axis=1))
     owner = resource[dealt]
@@ -280,7 +300,7 @@ def _slots(program: Program, contexts: int) -> int:
     slots = contexts << program.shift
     if 2 * slots > _MOST_NODES:
         raise SimulationError(
-            f"{contexts} inferences of {len(program.task)} tasks at once are more than the fast engine counts; "
+            f"{contexts} inferences of {len(program.task)} tasks at once are too many for the fast engine; "
             "use fewer in flight, fewer tokens, or the event engine"
         )
     return slots

@@ -10,6 +10,9 @@ What belongs to a task, a slot or a queue stands in one row, so that it shares a
 a round are functions with one caller each; they are inlined.
 """
 
+# Compiled code: the types are numba's, and integers are 64 bits wide whatever their names say.
+# mypy: disable-error-code="no-any-return, assignment"
+
 from __future__ import annotations
 
 from typing import Any, NamedTuple
@@ -25,8 +28,8 @@ DONE, GROW, STUCK = 0, 1, 2
 """Why the loop came back: enough inferences have left, no context is free, nothing is to come."""
 
 NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN = range(9)
-"""Counters: the cycle, inferences that left, the youngest inference with a context plus one, contexts that are
-free, the oldest inference that has not left, endings beyond the wheel, endings on it, the context of the
+"""Counters: the cycle, inferences that left, the youngest inference with a context plus one, contexts that
+are free, the oldest inference that has not left, endings beyond the wheel, endings on it, the context of the
 inference that left last (-1 for none), whether the first inferences have entered."""
 
 QUEUE, OCCUPANCY, LATENCY, FLAGS, FINISH, FINISH_END, START, START_END = range(8)
@@ -40,7 +43,7 @@ FIRST, COPIES, TURN, TURNS = range(4)
 """Columns of a task that is dealt: the first queue, the copies, its turn, the turns of an inference."""
 
 STILL, LINK = 0, 1
-"""Columns of a slot: what it still waits for; the next node, of its finish and (one farther) of its release."""
+"""Columns of a slot: what it still waits for; the next node, of its finish and (one on) of its release."""
 
 HEAD, TAIL, SERVERS, MARKED = range(4)
 """Columns of a queue: first and last slot, servers that are free, whether it is looked at in this round."""
@@ -112,13 +115,16 @@ class Progress(NamedTuple):
     left: Int64
 
 
+_OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
+# nothing is allocated, so that no references need to be counted: that would take most of the time
+
+
 def _compiled(function: Any) -> Any:
-    # nothing is allocated, so that no references need to be counted: that would take most of the time
-    return numba.njit(cache=True, nogil=True, _nrt=False)(function)
+    return numba.njit(cache=True, **_OPTIONS)(function)
 
 
 def _inlined(function: Any) -> Any:
-    return numba.njit(inline="always", _nrt=False)(function)
+    return numba.njit(inline="always", **_OPTIONS)(function)
 
 
 @_compiled

@@ -32,20 +32,24 @@ class Run:
 
     Args: inferences: (kept,) which inferences the rows of ``start`` and ``finish`` are, ascending;
         start, finish: (kept, tasks) cycles at which each task did; completed_cycles: (completions,) at
-        which inferences left, in the order in which they did; end: the present cycle: of a run to the
-        end, when the last task had finished and the last server was released.
+        which inferences left, in the order in which they did; queues: None where the engine does not
+        watch them; end: the present cycle: of a run to the end, when the last task had finished and the
+        last server was released.
     """
 
     inferences: NDArray[np.int64]
     start: NDArray[np.int64]
     finish: NDArray[np.int64]
     completed_cycles: NDArray[np.int64]
-    queues: QueueUse
+    queues: QueueUse | None
     end: int
 
     def utilisation(self, graph: TaskGraph) -> NDArray[np.float64]:
         """(resources,) share of the time for which each resource's servers were held."""
-        busy = np.bincount(self.queues.resource, self.queues.busy_cycles, len(graph.resources))
+        if self.queues is None:
+            busy = graph.busy_cycles() * len(self.completed_cycles)
+        else:
+            busy = np.bincount(self.queues.resource, self.queues.busy_cycles, len(graph.resources))
         servers = np.array([r.servers * r.copies for r in graph.resources], dtype=np.float64)
         share: NDArray[np.float64] = busy / (servers * max(self.end, 1))
         return share

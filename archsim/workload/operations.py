@@ -104,7 +104,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A prefill (``steps`` = 0: ``tokens`` tokens a sequence at once) or a decode (``steps`` tokens, one by one).
+    """A prefill (``tokens`` tokens a sequence at once) or a decode (``steps`` tokens a sequence, one by one).
 
     Args: context: keys in the cache before a decode phase's first step; the tokens of a prefill that
         precedes it in the trace, or an earlier conversation's.

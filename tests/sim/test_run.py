@@ -42,8 +42,8 @@ def test_tasks_that_still_wait_count_until_now():
 
 
 def test_engines_are_chosen_by_name():
-    assert choose_engine("event") is EventEngine
+    assert choose_engine("event", 1) is EventEngine
     with pytest.raises(
         SimulationError, match=r"there is no engine 'evnt'; engines are .*did you mean 'event'"
     ):
-        choose_engine("evnt")
+        choose_engine("evnt", 1)

@@ -1,0 +1,122 @@
+"""Energy tables and power over time, worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archsim.cost.entry import Charge
+from archsim.results.energy import (
+    action_counts,
+    dynamic_energy,
+    operation_name,
+    peak_power_mw,
+    task_energy,
+)
+from archsim.task_graph import GraphBuilder, TaskGraph
+
+CHARGES = {
+    "alu.add": (Charge("alu.adder", 2.0), Charge("alu.register", 0.5)),
+    "bus.bit": (Charge("bus", 0.1),),
+    "alu.wear": (),
+}
+
+
+def graph_of_three_operations() -> TaskGraph:
+    """Two tokens: l0.add (3 and 5 additions), l1.add (4 each), out (10 bits each)."""
+    graph = GraphBuilder()
+    tokens = np.arange(2)
+    graph.begin_operation("l0.add", 0)
+    alu = graph.resource("alu", "alu")
+    first = graph.add(alu, 1, 1, tokens, (), {"alu.add": np.array([3, 5]), "alu.wear": 7.0})
+    graph.begin_operation("l1.add", 1)
+    second = graph.add(alu, 1, 1, tokens, [first], {"alu.add": 4.0})
+    graph.begin_operation("out", None)
+    graph.add(graph.resource("bus", "bus"), 1, 1, tokens, [second], {"bus.bit": 10.0})
+    return graph.build()
+
+
+def test_counts_are_summed_over_tasks() -> None:
+    assert action_counts(graph_of_three_operations()) == {"alu.add": 16.0, "alu.wear": 14.0, "bus.bit": 20.0}
+
+
+def test_each_table_sums_to_the_whole() -> None:
+    graph = graph_of_three_operations()
+    energy = dynamic_energy(graph, CHARGES)
+    # 16 additions of 2 + 0.5 pJ, 20 bits of 0.1 pJ
+    assert energy.by_component == pytest.approx({"alu.adder": 32.0, "alu.register": 8.0, "bus": 2.0})
+    # `add` of both layers together
+    assert energy.by_operation == pytest.approx({"add": 40.0, "out": 2.0})
+    assert energy.by_layer == pytest.approx({"l0": 20.0, "l1": 20.0, "outside": 2.0})
+    assert energy.total == pytest.approx(42.0)
+    with_static = energy.with_static(8.0)
+    assert with_static.total == pytest.approx(50.0)
+    for table in (with_static.by_component, with_static.by_operation, with_static.by_layer):
+        assert table["static"] == 8.0
+        assert sum(table.values()) == pytest.approx(50.0)
+    # entry, four additions, two transfers, exit
+    assert task_energy(graph, CHARGES) == pytest.approx([0, 7.5, 12.5, 10, 10, 1, 1, 0])
+
+
+def test_operations_are_named_without_their_layer() -> None:
+    graph = graph_of_three_operations()
+    names = [operation_name(graph, number) for number in range(len(graph.operations))]
+    assert names == ["entry", "add", "add", "out", "exit"]
+
+
+def peak(tasks: list[tuple[int, int, float]], period: float, window: float, clock_ghz: float = 1.0) -> float:
+    """Of (start, occupancy, energy) tasks."""
+    start, occupancy, energy = (np.array(column) for column in zip(*tasks, strict=True))
+    return peak_power_mw(energy.astype(float), start, occupancy.astype(np.int32), period, window, clock_ghz)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "period", "window", "expected"),
+    [
+        # 8 pJ in 4 ns
+        ([(0, 4, 8.0)], 100, 4, 2.0),
+        ([(0, 4, 8.0)], 100, 8, 1.0),
+        # the fullest 4 cycles are 3 to 7: 1 of 2 pJ, then 3 of 2 + 3 pJ ... of the second alone
+        ([(0, 4, 8.0), (4, 2, 6.0)], 100, 2, 3.0),
+        # the window of 3 takes both cycles of 3 pJ and one of 2 pJ
+        ([(0, 4, 8.0), (4, 2, 6.0)], 100, 3, (3 + 3 + 2) / 3),
+        # inferences overlap: at a period of 4, cycles 0 and 1 are also cycles 4 and 5 of the one before
+        ([(0, 4, 8.0), (4, 2, 6.0)], 4, 2, 5.0),
+        # a window longer than the period: 14 pJ every 4 cycles, and the two fullest cycles of 10
+        ([(0, 4, 8.0), (4, 2, 6.0)], 4, 10, (2 * 14 + 10) / 10),
+        # a task longer than the period runs beside itself: 2 pJ a cycle, two or three at a time
+        ([(0, 10, 20.0)], 4, 2, 6.0),
+        # and one that wraps around the period
+        ([(3, 2, 4.0)], 4, 2, 2.0),
+        # it does not matter when the inference began
+        ([(1003, 2, 4.0)], 4, 2, 2.0),
+        ([(0, 4, 0.0)], 100, 4, 0.0),
+    ],
+)
+def test_peak_power(
+    tasks: list[tuple[int, int, float]], period: float, window: float, expected: float
+) -> None:
+    assert peak(tasks, period, window) == pytest.approx(expected)
+
+
+def test_peak_power_counts_nanoseconds() -> None:
+    # 8 pJ in 4 cycles of 0.5 ns
+    assert peak([(0, 4, 8.0)], 100, 4, clock_ghz=2.0) == pytest.approx(4.0)
+
+
+task = st.tuples(st.integers(0, 50), st.integers(0, 30), st.integers(0, 9))
+
+
+@given(st.lists(task, min_size=1, max_size=8), st.integers(1, 40), st.integers(1, 60))
+def test_peak_power_is_that_of_the_fullest_window(
+    tasks: list[tuple[int, int, float]], period: int, window: int
+) -> None:
+    """Cycle by cycle: energies of tasks fold onto the period."""
+    power = np.zeros(period)
+    for start, occupancy, energy in tasks:
+        for cycle in range(start, start + max(occupancy, 1)):
+            power[cycle % period] += energy / max(occupancy, 1)
+    windows = [sum(power[(begin + cycle) % period] for cycle in range(window)) for begin in range(period)]
+    assert peak(tasks, period, window) == pytest.approx(max(windows) / window, abs=1e-9)

@@ -1,0 +1,144 @@
+"""The fast engine gives every task the start that the event engine gives it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archsim.errors import SimulationError
+from archsim.hardware.loader import load_hardware
+from archsim.mapping.build import map_trace
+from archsim.schedule.lower import lower
+from archsim.sim import fast_engine
+from archsim.sim.engines import WORTH_COMPILED, choose_engine
+from archsim.sim.event_engine import EventEngine, run_event
+from archsim.sim.fast_engine import FastEngine, run_fast
+from archsim.sim.stream import measure_stream
+from archsim.task_graph import GraphBuilder
+from archsim.workload.trace import read_trace
+
+IN_FLIGHT = st.none() | st.integers(1, 3)
+
+
+@settings(max_examples=400)
+@given(data=st.data(), inferences=st.integers(1, 5), in_flight=IN_FLIGHT)
+def test_both_engines_give_every_task_the_same_start(data, random_graphs, inferences, in_flight):
+    graph = data.draw(random_graphs)
+    event, fast = run_event(graph, inferences, in_flight), run_fast(graph, inferences, in_flight)
+    np.testing.assert_array_equal(fast.start, event.start)
+    np.testing.assert_array_equal(fast.finish, event.finish)
+    np.testing.assert_array_equal(fast.completed_cycles, event.completed_cycles)
+    assert fast.end == event.end
+
+
+@settings(max_examples=100)
+@given(data=st.data(), inferences=st.integers(1, 3), in_flight=IN_FLIGHT)
+def test_both_engines_find_the_same_deadlocks(data, random_cyclic_graphs, inferences, in_flight):
+    graph = data.draw(random_cyclic_graphs)
+    try:
+        event = run_event(graph, inferences, in_flight)
+    except SimulationError as error:
+        with pytest.raises(SimulationError) as found:
+            run_fast(graph, inferences, in_flight)
+        assert str(found.value) == str(error)
+    else:
+        np.testing.assert_array_equal(run_fast(graph, inferences, in_flight).start, event.start)
+
+
+@settings(max_examples=100)
+@given(data=st.data(), in_flight=st.integers(1, 4))
+def test_both_engines_settle_streams_alike(data, random_graphs, in_flight):
+    # bounds that are not zero: some resource is held
+    graph = data.draw(random_graphs)
+    if not graph.busy_cycles().any():
+        return
+    event = measure_stream(graph, EventEngine, in_flight, None)
+    fast = measure_stream(graph, FastEngine, in_flight, None)
+    assert (fast.interval_cycles, fast.completions, fast.converged) == (
+        event.interval_cycles,
+        event.completions,
+        event.converged,
+    )
+    np.testing.assert_array_equal(fast.start, event.start)
+
+
+@settings(max_examples=100)
+@given(data=st.data(), in_flight=st.integers(1, 4))
+def test_a_stream_has_equal_states_on_both_engines_at_the_same_completions(data, random_graphs, in_flight):
+    graph = data.draw(random_graphs)
+    if not graph.busy_cycles().any():
+        return
+    seen = []
+    for engine in (
+        EventEngine(graph, in_flight=in_flight, keep=1),
+        FastEngine(graph, in_flight=in_flight, keep=1),
+    ):
+        states = []
+        for completions in range(1, 9):
+            engine.advance(completions)
+            states.append(engine.state())
+        seen.append([[a == b for a in states] for b in states])
+    assert seen[0] == seen[1]
+
+
+@settings(max_examples=50)
+@given(data=st.data(), inferences=st.integers(1, 4), in_flight=IN_FLIGHT)
+def test_endings_beyond_the_wheel_come_in_time(data, random_graphs, inferences, in_flight):
+    graph = data.draw(random_graphs)
+    wheel = fast_engine._LONGEST_WHEEL
+    fast_engine._LONGEST_WHEEL = 1  # the least wheel has 64 cycles: stretch the durations beyond it
+    try:
+        for name in ("occupancy", "latency"):
+            getattr(graph, name)[:] *= 40
+        fast = run_fast(graph, inferences, in_flight)
+    finally:
+        fast_engine._LONGEST_WHEEL = wheel
+    np.testing.assert_array_equal(fast.start, run_event(graph, inferences, in_flight).start)
+
+
+def test_a_stream_of_many_inferences_holds_only_what_is_in_flight():
+    builder = GraphBuilder()
+    builder.add(builder.resource("r", "p"), 2, 5, np.arange(3))
+    engine = FastEngine(builder.build(), in_flight=4, keep=1)
+    slots = len(engine._run.slot)
+    engine.advance(1000)
+    # three tasks of two cycles each an inference, on one server
+    assert engine.left[-1] - engine.left[-2] == 6
+    assert len(engine._run.slot) == slots
+
+
+def test_an_inference_that_overtakes_many_others_gets_more_contexts():
+    # inferences alternate between two copies; the first holds its copy for 10000 cycles, so that those on
+    # the other copy leave, and let others in, while it is still inside
+    builder = GraphBuilder()
+    fast, slow = builder.resource("fast", "p", copies=2), builder.resource("slow", "p")
+    token = np.zeros(1, dtype=np.int32)
+    builder.add(fast, 1, 1, token)
+    builder.add(slow, 3, 3, token)
+    graph = builder.build()
+    event, compiled = run_event(graph, 40, 3), run_fast(graph, 40, 3)
+    np.testing.assert_array_equal(compiled.start, event.start)
+
+
+def test_engines_are_chosen_by_size():
+    assert choose_engine("auto", WORTH_COMPILED) is FastEngine
+    assert choose_engine("auto", WORTH_COMPILED - 1) is EventEngine
+    assert choose_engine("fast", 1) is FastEngine
+    assert choose_engine("event", 10**9) is EventEngine
+
+
+@pytest.mark.parametrize(
+    "workload", ["bert_base", "bert_large", "deit_small", "gpt2_decode", "llama3_2_1b", "minilm", "vit_base"]
+)
+@pytest.mark.parametrize("replication", ["ideal", "whole"])
+def test_both_engines_agree_on_the_workloads(root, workload, replication):
+    # fewer tokens than in the file leave the structure as it is, and the test short
+    machine = load_hardware(
+        root / "hwconfigs/hyflexpim.yaml", ["system.chips=2", f"mapping.replication={replication}"]
+    )
+    trace = read_trace(root / f"workloads/{workload}.trace")
+    graph = lower(machine, trace, map_trace(machine, trace))
+    event, fast = run_event(graph), run_fast(graph)
+    np.testing.assert_array_equal(fast.start, event.start)
