@@ -74,7 +74,7 @@ print(1 + 1)
     printed = run_page(page, "page.md", tmp_path).splitlines()
     assert printed[8] == "missing.yaml: no such file (did you mean 'machine.yaml'?)"
     assert printed[10:12] == ["archsim-trace 1", "..."]
-    assert printed[12].startswith("head ")
+    assert printed[12].startswith("classifier ")
     assert printed[14:17] == ["<!-- not run: no such command -->", "```console", "$ ls"]
     assert printed[-3:-1] == ["```text", "2"]
 

@@ -185,18 +185,27 @@ class Queues:
         queue[held] = (np.cumsum(self.copies) - self.copies)[resource] + copy
         return queue
 
-    def bound_cycles(self) -> float:
-        """Cycles for which the busiest queue is held in each inference of a long stream, a server.
+    def busy_cycles(self) -> NDArray[np.float64]:
+        """(queues,) cycles for which each queue is held in an inference of a long stream, a server.
 
-        No stream can have a shorter mean interval. With ``g`` the common divisor of the copies and of the
-        tasks dealt in an inference, a copy serves the tasks of every g-th turn, each once in copies / g
-        inferences.
+        With ``g`` the common divisor of the copies and of the tasks dealt in an inference, a copy serves
+        the tasks of every g-th turn, each once in copies / g inferences.
         """
         held = self.graph.resource != JOIN
         resource = self.graph.resource[held]
         common = np.gcd(self.graph.turns.astype(np.int64), self.copies)
+        base = (np.cumsum(self.copies) - self.copies)[self.resource]
         share = (np.cumsum(self.copies) - self.copies)[resource] + self.graph.turn[held] % common[resource]
         busy = np.bincount(share, self.graph.occupancy[held], len(self.resource))
+        # the turns beyond the common divisor are served by the same copies
+        copy = np.arange(len(self.resource)) - base
+        busy = busy[base + copy % common[self.resource]]
         servers = np.array([resource.servers for resource in self.resources], dtype=np.int64)
-        per_inference = busy * common[self.resource] / (self.copies[self.resource] * servers)
-        return float(per_inference.max(initial=0.0))
+        per_inference: NDArray[np.float64] = (
+            busy * common[self.resource] / (self.copies[self.resource] * servers)
+        )
+        return per_inference
+
+    def bound_cycles(self) -> float:
+        """Cycles for which the busiest queue is held: no stream can have a shorter mean interval."""
+        return float(self.busy_cycles().max(initial=0.0))

@@ -1,0 +1,140 @@
+"""The critical path of a run: the chain of tasks that decided when an inference left.
+
+The chain is walked back from the exit through whatever bound each start:
+
+- A task that started in the cycle in which it became ready was bound by a predecessor: the one whose
+  finish (or start, where the edge is start-to-start) made it ready.
+- A task that became ready earlier was bound by its queue: by the task that held the server until then.
+
+Each task on the path accounts for the cycles from its start to the start of the next one: its latency, if
+the next one waited for its result; its occupancy, if the next one waited for its server; none, if the
+next one waited for its start. So every cycle from 0 to the end belongs to exactly one task, and any
+breakdown of them sums to the latency.
+
+Some of those cycles are *waiting*: the next task was ready, and stood in the queue while this one held the
+server. They are the price of sharing: more servers or copies remove them, a shorter latency does not.
+
+Ties: a predecessor goes before a holder, an earlier task number before a later one. A holder that took no
+time is none, since the one before it released the server in the same cycle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.sim.engine import Queues
+from archsim.task_graph import Edges, TaskGraph
+
+_UNKNOWN = -1
+_SLICE = 1 << 20
+"""Tasks whose edges are looked at together, which bounds the memory."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CriticalPath:
+    """The tasks that decided the end of a run, the first to start first.
+
+    Args: tasks: (steps,) from the entry to the exit; cycles: (steps,) that each accounts for, from its
+        start to the start of the next one; waiting_cycles: (steps,) of those, in which the next one was
+        ready and stood in the queue.
+    """
+
+    tasks: NDArray[np.int64]
+    cycles: NDArray[np.int64]
+    waiting_cycles: NDArray[np.int64]
+
+    @property
+    def total_cycles(self) -> int:
+        """From cycle 0 to the end of the inference."""
+        return int(self.cycles.sum())
+
+
+def critical_path(graph: TaskGraph, start: NDArray[np.int64]) -> CriticalPath:
+    """The path of one inference that ran in an empty machine.
+
+    Args: start: (tasks,) cycles at which its tasks did.
+    """
+    ready, bound = _ready(graph, start)
+    tasks = _walk(graph, start, bound)
+    began = start[tasks]
+    until = np.append(began[1:], began[-1])
+    queued = until - np.maximum(began, np.append(ready[tasks[1:]], until[-1]))
+    return CriticalPath(tasks, until - began, np.maximum(queued, 0))
+
+
+def _ready(graph: TaskGraph, start: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """(tasks,) when each became ready, and which predecessor bound its start, _UNKNOWN where none did."""
+    ready = np.zeros(len(graph), dtype=np.int64)
+    for _, target, allowed in _waits(graph, start):
+        np.maximum.at(ready, target, allowed)
+    bound = np.full(len(graph), _UNKNOWN, dtype=np.int32)
+    for source, target, allowed in _waits(graph, start):
+        binding = allowed == start[target]
+        # edges are sorted by source: of several that bind, the last one written is the first one
+        own = bound[target] == _UNKNOWN
+        binding &= own
+        bound[target[binding][::-1]] = source[binding][::-1]
+    return ready, bound
+
+
+def _waits(
+    graph: TaskGraph, start: NDArray[np.int64]
+) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]]:
+    """Slices of the edges inside an inference: sources, targets, and from which cycle they let them start."""
+    for edges, allowed in ((graph.on_finish, start + graph.latency), (graph.on_start, start)):
+        for first in range(0, len(graph), _SLICE):
+            yield _slice(edges, allowed, first, min(first + _SLICE, len(graph)))
+
+
+def _slice(
+    edges: Edges, allowed: NDArray[np.int64], first: int, end: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """The edges that leave the tasks ``first .. end - 1``."""
+    own = slice(edges.first[first], edges.first[end])
+    source = np.repeat(np.arange(first, end, dtype=np.int32), np.diff(edges.first[first : end + 1]))
+    inside = edges.distance[own] == 0
+    source = source[inside]
+    return source, edges.target[own][inside], allowed[source]
+
+
+def _walk(graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) -> NDArray[np.int64]:
+    """(steps,) the path, from the entry to the exit."""
+    holders = _Holders(graph, start, bound)
+    before = memoryview(bound)
+    task = graph.exit
+    path = [task]
+    while task != graph.entry:
+        if before[task] == _UNKNOWN:
+            holders.find(task)
+        task = before[task]
+        path.append(task)
+    return np.array(path[::-1], dtype=np.int64)
+
+
+class _Holders:
+    """Finds which task held the server that a task waited for, queue by queue as the walk comes to them."""
+
+    def __init__(self, graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) -> None:
+        self._start = start
+        self._release = start + graph.occupancy
+        self._bound = bound
+        self._queue = Queues.of(graph).dealt(0)
+        queues = int(self._queue.max(initial=0)) + 1
+        # numpy sorts small integers in linear time
+        small = (self._queue + 1).astype(np.min_scalar_type(queues))
+        self._order = np.argsort(small, kind="stable")
+        self._first = np.cumsum(np.bincount(small, minlength=queues + 1))
+
+    def find(self, task: int) -> None:
+        """Note the holder for every task of this one's queue that no predecessor bound."""
+        queue = self._queue[task]
+        served = self._order[self._first[queue] : self._first[queue + 1]]
+        late = served[self._bound[served] == _UNKNOWN]
+        holding = served[self._release[served] > self._start[served]]
+        release = self._release[holding]
+        order = np.argsort(release, kind="stable")
+        self._bound[late] = holding[order[np.searchsorted(release, self._start[late], sorter=order)]]

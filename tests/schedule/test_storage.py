@@ -1,0 +1,87 @@
+"""Memories that inferences hand on to each other, and the estimate of a run's own memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from archsim.errors import SimulationError
+from archsim.hardware.loader import load_hardware
+from archsim.mapping.build import map_trace
+from archsim.schedule import memory
+from archsim.schedule.lower import lower
+from archsim.schedule.storage import in_flight_limit
+from archsim.sim.event_engine import run_event
+from archsim.workload.generate import generate
+from archsim.workload.trace import read_trace
+
+MACHINES = Path(__file__).parents[1] / "machines"
+PRESET = Path(__file__).parents[2] / "hwconfigs" / "hyflexpim.yaml"
+
+
+@pytest.mark.parametrize(("rows", "slots"), [(2, 1), (4, 3)])
+def test_an_inference_waits_for_a_slot(rows: int, slots: int) -> None:
+    """Three tokens of 8 elements leave K and V, 48 bytes, queries, 24 bytes, and scores in 2 slots,
+
+    2 * 3 * 12 bits = 9 bytes: 81 bytes an inference. A row of the one array has 64 bytes.
+    """
+    machine = load_hardware(MACHINES / "small.yaml", [f"pu.parts.digital.array.rows={rows}"])
+    trace = read_trace(MACHINES / "attention.trace")
+    plan = map_trace(machine, trace)
+    group = next(group for group in plan.groups if group.layer == 0)
+    assert (group.bytes_per_inference, group.slots) == (81, slots)
+    graph = lower(machine, trace, plan)
+    inferences = slots + 2
+    run = run_event(graph, inferences=inferences)
+    digital = [r.part == "digital" for r in graph.resources]
+    scores, context = (graph.operations.index(name) for name in ("scores", "context"))
+    on_digital = [t for t in range(len(graph)) if graph.resource[t] >= 0 and digital[graph.resource[t]]]
+    writes = [t for t in on_digital if graph.operation[t] == scores]
+    reads = [t for t in on_digital if graph.operation[t] == context]
+    for inference in range(inferences - group.slots):
+        freed = run.finish[inference, reads].max()
+        assert run.start[inference + group.slots, writes].min() >= freed
+
+
+def test_many_slots_limit_the_stream_instead() -> None:
+    machine, trace = load_hardware(PRESET), generate("bert_large", tokens=128, head=False)
+    plan = map_trace(machine, trace)
+    most = min(group.slots for group in plan.groups)
+    assert most > 64
+    assert in_flight_limit(plan) == most
+    few = replace(plan, groups=tuple(replace(group, slots=3) for group in plan.groups))
+    assert in_flight_limit(few) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "tokens", "decode"), [("bert_base", 16, 0), ("gpt2", 8, 6), ("gpt2", 0, 5)]
+)
+def test_the_estimate_of_tasks_is_close(model: str, tokens: int, decode: int) -> None:
+    trace = generate(model, tokens=tokens, decode=decode, context=None if tokens else 9, batch=2, head=False)
+    machine = load_hardware(PRESET)
+    plan = map_trace(machine, trace)
+    tasks = len(lower(machine, trace, plan))
+    assert memory.estimated_tasks(machine, trace, plan) == pytest.approx(tasks, rel=0.1)
+
+
+def test_a_run_without_enough_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phase's 128 tokens of BERT-Large are some 120 thousand tasks: nobody asks how many exactly."""
+    machine, trace = load_hardware(PRESET), generate("bert_large", tokens=128, head=False)
+    plan = map_trace(machine, trace)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
+    memory.check_memory(machine, trace, plan)
+    monkeypatch.setattr(memory, "SURELY_SMALL", 1000)
+    monkeypatch.setattr(memory, "estimated_tasks", lambda *_: 50_000)
+    monkeypatch.setattr(memory, "BYTES_PER_TASK", 1000)
+    with pytest.raises(SimulationError) as error:
+        memory.check_memory(machine, trace, plan)
+    assert str(error.value) == (
+        "one inference of bert_large is about 5e+04 tasks, which need 0.1 GB; 0.0 GB are free: "
+        "0.0 GB short; use fewer tokens or decode steps"
+    )
+
+
+def test_the_system_tells_how_much_memory_is_free() -> None:
+    assert memory.available_bytes() > 10**6
