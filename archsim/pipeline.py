@@ -6,11 +6,15 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archsim.cost.rollup import Installed
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
 from archsim.mapping.plan import Plan, Step
 from archsim.parts.part import Held
+from archsim.results.bottleneck import bottleneck, bounding_classes, times
 from archsim.results.collect import Setting, collect
 from archsim.results.record import Result
 from archsim.schedule.host import OUTPUT
@@ -18,8 +22,11 @@ from archsim.schedule.lower import lower
 from archsim.schedule.memory import check_memory
 from archsim.schedule.storage import in_flight_limit
 from archsim.schedule.tokens import Attendance, phase_tokens
+from archsim.sim.engine import Engine
 from archsim.sim.engines import choose_engine
-from archsim.sim.stream import measure_stream
+from archsim.sim.stream import Stream, measure_stream
+from archsim.sim.what_if import twice_as_fast
+from archsim.task_graph import TaskGraph
 from archsim.workload.operations import Operation, Trace
 
 STREAM_INFERENCES = 30
@@ -27,25 +34,55 @@ STREAM_INFERENCES = 30
 
 
 def simulate(
-    machine: Machine, trace: Trace, *, engine: str = "auto", detail: str = "module", stream: bool = True
+    machine: Machine,
+    trace: Trace,
+    *,
+    engine: str = "auto",
+    detail: str = "module",
+    stream: bool = True,
+    what_if: bool = False,
 ) -> Result:
     """Run one inference of ``trace`` in an empty machine, then a stream of them until it settles.
 
-    Args: engine: ``auto``, ``event`` or ``fast``; the result does not depend on it; detail: ``module``; stream:
-        whether the throughput is measured, or taken from one inference at a time.
+    Args: engine: ``auto``, ``event`` or ``fast``; the result does not depend on it; detail: ``module``;
+        stream: whether the throughput is measured, or taken from one inference at a time; what_if: whether
+        both are run again with what bounds them twice as fast.
     Raises: MappingError: when the machine cannot hold the trace; SimulationError: when memory is short.
     """
     plan = map_trace(machine, trace)
-    check_memory(machine, trace, plan)
+    check_memory(machine, trace, plan, stream=stream)
     graph = lower(machine, trace, plan)
-    runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
-    one = runs(graph, inferences=1)
-    one.advance(1)
-    settled = None
-    if stream:
-        settled = measure_stream(graph, runs, machine.mapping.in_flight, in_flight_limit(plan))
     options = {"detail": detail, "stream": stream, "in_flight": machine.mapping.in_flight}
-    return collect(_setting(machine, trace, plan, options), graph, one.last_start(), settled)
+    runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
+    limit = in_flight_limit(plan)
+    start, settled = _run(graph, runs, options, limit)
+    bounds = bottleneck(graph, start, settled, _media(machine), limit)
+    if what_if:
+        for part in bounding_classes(bounds):
+            faster = twice_as_fast(graph, part)
+            bounds["what_if"][part] = times(faster, *_run(faster, runs, options, limit))
+    return collect(_setting(machine, trace, plan, options), graph, start, settled, bounds)
+
+
+def _run(
+    graph: TaskGraph, engine: type[Engine], options: dict[str, Any], limit: int | None
+) -> tuple[NDArray[np.int64], Stream | None]:
+    """(tasks,) the starts of one inference in an empty machine, and the settled stream if one is wanted."""
+    start = _alone(graph, engine)
+    return start, measure_stream(graph, engine, options["in_flight"], limit) if options["stream"] else None
+
+
+def _alone(graph: TaskGraph, engine: type[Engine]) -> NDArray[np.int64]:
+    """(tasks,) the starts of one inference in an empty machine."""
+    run = engine(graph, inferences=1)
+    run.advance(1)
+    return run.last_start()
+
+
+def _media(machine: Machine) -> set[str]:
+    """The classes of resources that move bytes."""
+    media = (machine.bus, machine.interconnect, machine.global_bus, machine.chip_link)
+    return {medium.name for medium in media}
 
 
 def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]) -> Setting:

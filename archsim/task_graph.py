@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ Wire = NDArray[np.int32]
 
 JOIN = -1
 """The resource of a task without resource and duration."""
+
+Detail = Literal["module", "array"]
+"""What a task stands for: all that a part does for one token, or one read, conversion or row operation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +167,12 @@ class GraphBuilder:
 
     While ``buffers_bounded`` is false, rings are left out: a decode stream has one token in flight, and
     to count its tokens on through the inferences would let one stream wait for the end of another.
+    ``detail`` tells the parts what a task is to stand for.
     Every method is vectorised over tokens: a block is one call, however many tasks it has.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, detail: Detail = "module") -> None:
+        self.detail: Detail = detail
         self.place = Place()
         self.operation = 0
         self.buffers_bounded = True
@@ -180,6 +185,7 @@ class GraphBuilder:
         self._operation_index: dict[str, int] = {}
         self._layers: list[int] = []
         self._actions: list[ActionCount] = []
+        self._begin: Wire = np.zeros(0, dtype=np.int32)
         self.begin_operation("entry", None)
         self._append(1, JOIN, 0, 0, np.array([-1]), 0)
 
@@ -215,19 +221,21 @@ class GraphBuilder:
         token: IntArray,
         after: Iterable[Wire] = (),
         actions: Mapping[str, NDArray[Any] | float] | None = None,
+        together: int = 1,
     ) -> Wire:
         """One task for each entry of ``token``.
 
         Args: occupancy, latency: cycles, one for all or (tasks,); token: (tasks,) indices in program
             order; after: wires of shape (tasks,) or (tasks, k) that each task waits for; actions: how
-            often each task does an action, one number for all or (tasks,).
+            often each task does an action, one number for all or (tasks,); together: so many in a row are
+            dealt to the same copy of the resource.
         Returns: (tasks,) the new task numbers.
         """
         count = len(token)
         turn: IntArray | int = 0
         if resource >= 0 and self._resource_list[resource].copies > 1:
-            turn = self._turns[resource] + np.arange(count)
-            self._turns[resource] += count
+            turn = self._turns[resource] + np.arange(count) // together
+            self._turns[resource] += count // together
         first = self._append(count, resource, occupancy, latency, token, turn)
         tasks = np.arange(first, first + count, dtype=np.int32)
         for wire in after:
@@ -240,6 +248,25 @@ class GraphBuilder:
     def join(self, after: Iterable[Wire], token: IntArray) -> Wire:
         """Tasks without resource and duration that finish when all of ``after`` has."""
         return self.add(JOIN, 0, 0, token, after)
+
+    def span(self, begin: Wire, end: Wire) -> Wire:
+        """Note that ``end`` finishes what ``begin`` begins: many tasks of a token that are one to others.
+
+        Who bounds when ``end`` takes a slot of a buffer lets ``begin`` wait, and with it all in between.
+        Args: begin, end: (tokens,).
+        Returns: ``end``.
+        """
+        if self._size > len(self._begin):
+            self._begin = np.append(self._begin, np.arange(len(self._begin), 2 * self._size, dtype=np.int32))
+        self._begin[end] = begin
+        return end
+
+    def begin_of(self, wire: Wire) -> Wire:
+        """The tasks that begin what those of ``wire`` finish: the tasks themselves, but for spans."""
+        known = (wire >= 0) & (wire < len(self._begin))
+        if not known.any():
+            return wire
+        return np.where(known, self._begin[np.where(known, wire, 0)], wire)
 
     def edge(self, source: Wire, target: Wire, *, from_start: bool = False, distance: int = 0) -> None:
         """Let ``target`` wait for ``source``: same shape, or ``source`` with one axis more."""
@@ -258,12 +285,14 @@ class GraphBuilder:
     def ring(self, release: Wire, acquire: Wire, depth: int, *, from_start: bool = False) -> None:
         """A bounded buffer: ``acquire`` of a token waits for ``release`` of the token ``depth`` before it.
 
-        Tokens are counted on through the inferences of a stream, in program order.
+        Tokens are counted on through the inferences of a stream, in program order. Where ``acquire`` is
+        the end of a span, its begin waits.
         Args: release, acquire: (tokens,); depth: slots of the buffer.
         """
         tokens = len(acquire)
         if not tokens or not self.buffers_bounded:
             return
+        acquire = self.begin_of(acquire)
         whole, rest = divmod(depth, tokens)
         # token t of inference i waits for token t - rest of inference i - whole,
         # which for t < rest is token t - rest + tokens of inference i - whole - 1

@@ -48,6 +48,11 @@ def add_parser(verbs: Verbs) -> None:
         action="store_false",
         help="run one inference only, without the stream of several that throughput is measured on",
     )
+    parser.add_argument(
+        "--what-if",
+        action="store_true",
+        help="run again with what bounds latency and throughput twice as fast, and tell the speed-up",
+    )
 
 
 def run(arguments: argparse.Namespace) -> str:
@@ -61,7 +66,12 @@ def run(arguments: argparse.Namespace) -> str:
     trace = archsim.load_trace(arguments.trace)
     with progress("simulating"):
         result = archsim.simulate(
-            machine, trace, engine=arguments.engine, detail=arguments.detail, stream=arguments.stream
+            machine,
+            trace,
+            engine=arguments.engine,
+            detail=arguments.detail,
+            stream=arguments.stream,
+            what_if=arguments.what_if,
         )
     result_json = result.to_json()
     written = ""

@@ -19,6 +19,7 @@ from archsim.errors import MappingError
 from archsim.parts.adc import AdcModel
 from archsim.parts.analog_array import AnalogArray, AnalogReference, CellModel
 from archsim.parts.analog_costs import cost_table
+from archsim.parts.analog_reads import MvmTiming, ReadActions, ReadStages
 from archsim.parts.analog_tiling import partial_sums, tilings
 from archsim.parts.facts import MachineFacts
 from archsim.parts.part import Fact, Held, Programming, Size, Stored, Tokens, Value
@@ -122,7 +123,7 @@ class AnalogModule:
 
     def interval(self, stored: Stored, precision: Precision) -> int:
         """Occupancy of one input vector: input bits times the read interval."""
-        return precision.activation_bits * max(self._read_cycles, self._adc_cycles(self._sharing(stored)))
+        return self._timing(precision.activation_bits, self._sharing(stored)).occupancy
 
     def cache_size(self, nbytes: int) -> int:
         """Not offered: see ``store``.
@@ -140,21 +141,18 @@ class AnalogModule:
         precision: Precision,
         graph: GraphBuilder,
     ) -> Value:
-        """One task a token: all input bits of its vector, on all arrays of the matrix together."""
+        """One MVM a token, on all arrays of the matrix together: one task, or one each for its reads."""
         assert held is not None, "a linear operation has weights"
         model, stored = self.model, held.stored
-        occupancy, latency = self._timing(held, precision)
-        resource = graph.resource(f"{self.name}.{stored.name}", self.name, copies=held.copies)
         after = [value.ready for value in inputs]
-        counts = self._counts(stored, precision.activation_bits)
-        tasks = graph.add(resource, occupancy, latency, tokens.index, after, counts)
+        first, ready = self._multiply(held, tokens, after, precision, graph)
         for wire in after:
-            graph.ring(tasks, wire, model.input_buffer_tokens * _registers(held), from_start=True)
+            graph.ring(first, wire, model.input_buffer_tokens * _registers(held), from_start=True)
         slots = model.output_buffer_tokens * _registers(held)
         sums = partial_sums(stored, model)
         if model.reduction == "bus" and sums > 1:
-            return Value(tasks, stored.columns, precision.partial_sum_bits, self.name, sums, slots)
-        return Value(tasks, stored.columns, precision.activation_bits, self.name, slots=slots)
+            return Value(ready, stored.columns, precision.partial_sum_bits, self.name, sums, slots)
+        return Value(ready, stored.columns, precision.activation_bits, self.name, slots=slots)
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
         """Not offered: cells are programmed before inference only.
@@ -185,12 +183,12 @@ class AnalogModule:
                 Fact(f"room of a PU, {mode.upper()}", nbytes, "bytes"),
                 Fact(f"weights of a PU, {mode.upper()}", weights, f"of {precision.weight_bits} b"),
             ]
-        adc, full = self._adc_cycles(self.model.adc.arrays_per_adc), self._full_interval_cycles
+        timing = self._timing(bits, self.model.adc.arrays_per_adc)
         facts += [
-            Fact("read", self._read_cycles, "cycles"),
-            Fact("conversions of a read", adc, "cycles"),
-            Fact(f"{bits} b input, occupancy", bits * full, "cycles"),
-            Fact(f"{bits} b input, latency", self._latency(bits, adc), "cycles"),
+            Fact("read", timing.read_cycles, "cycles"),
+            Fact("conversions of a read", timing.adc_cycles, "cycles"),
+            Fact(f"{bits} b input, occupancy", timing.occupancy, "cycles"),
+            Fact(f"{bits} b input, latency", timing.latency, "cycles"),
         ]
         return tuple(facts)
 
@@ -215,18 +213,9 @@ class AnalogModule:
         return cost_table(self.name, self.model, cycles_to_ns(self._full_interval_cycles, self.clock_ghz))
 
     @property
-    def _read_cycles(self) -> int:
-        return ns_to_cycles(self.model.array.read_ns, self.clock_ghz)
-
-    @property
     def _full_interval_cycles(self) -> int:
         """The read interval where every array that shares a converter is in use."""
-        return max(self._read_cycles, self._adc_cycles(self.model.adc.arrays_per_adc))
-
-    def _adc_cycles(self, sharing: int) -> int:
-        """Cycles in which a converter digitises one read of ``sharing`` arrays, all their bitlines."""
-        conversions = self.model.array.columns * sharing
-        return ceil_cycles(conversions * self.clock_ghz / self.model.adc.rate_gs_per_s)
+        return self._timing(1, self.model.adc.arrays_per_adc).interval
 
     def _sharing(self, stored: Stored) -> int:
         """Arrays behind the fullest converter of a matrix: all that share one, or fewer if it is small."""
@@ -234,40 +223,64 @@ class AnalogModule:
             min(self.model.adc.arrays_per_adc, tiling.blocks) for tiling in tilings(stored, self.model)
         )
 
-    def _timing(self, held: Held, precision: Precision) -> tuple[int, int]:
-        """Occupancy and latency of one input vector, in cycles."""
-        adc = self._adc_cycles(self._sharing(held.stored))
-        interval = self.interval(held.stored, precision)
-        occupancy = -(-interval * held.speed.denominator // held.speed.numerator)
-        return occupancy, self._latency(precision.activation_bits, adc)
+    def _timing(self, input_bits: int, sharing: int) -> MvmTiming:
+        """Of an MVM where a converter digitises the bitlines of ``sharing`` arrays after each read."""
+        model = self.model
+        conversions = model.array.columns * sharing
+        return MvmTiming(
+            input_bits,
+            ns_to_cycles(model.array.read_ns, self.clock_ghz),
+            ceil_cycles(conversions * self.clock_ghz / model.adc.rate_gs_per_s),
+            model.shift_add_cycles,
+            model.register_write_cycles,
+        )
 
-    def _latency(self, input_bits: int, adc_cycles: int) -> int:
-        """From the first read to the result in the output register."""
-        interval = max(self._read_cycles, adc_cycles)
-        reads = self._read_cycles + (input_bits - 1) * interval + adc_cycles
-        return reads + self.model.shift_add_cycles + self.model.register_write_cycles
+    def _multiply(
+        self, held: Held, tokens: Tokens, after: Sequence[Wire], precision: Precision, graph: GraphBuilder
+    ) -> tuple[Wire, Wire]:
+        """(tokens,) the tasks that take up the inputs, and those after which the results may be used."""
+        name, timing = f"{self.name}.{held.stored.name}", self._held_timing(held, precision)
+        actions = self._read_actions(held.stored)
+        if graph.detail == "array":
+            assert held.speed == 1, "array detail has whole copies: see schedule.detail"
+            stages = ReadStages(name, self.name, held.copies, timing, actions)
+            return stages.run(tokens.index, after, graph)
+        resource = graph.resource(name, self.name, copies=held.copies)
+        counts = actions.of_reads(timing.input_bits)
+        occupancy = _shortened(timing, held)
+        tasks = graph.add(resource, occupancy, timing.latency, tokens.index, after, counts)
+        return tasks, tasks
+
+    def _held_timing(self, held: Held, precision: Precision) -> MvmTiming:
+        return self._timing(precision.activation_bits, self._sharing(held.stored))
 
     def _weights_per_row(self, mode: str, weight_bits: int) -> int:
         return self.model.array.columns // self.model.cell.per_weight(mode, weight_bits)
 
-    def _counts(self, stored: Stored, input_bits: int) -> dict[str, float]:
-        """Actions of one input vector: unused bitlines are not converted, unused wordlines not driven."""
-        counts: dict[str, float] = {}
+    def _read_actions(self, stored: Stored) -> ReadActions:
+        """Actions of one read: unused bitlines are not converted, unused wordlines not driven."""
+        cells = driven = converted = 0
+        conversions: dict[str, float] = {}
         for tiling in tilings(stored, self.model):
-            driven = tiling.rows * tiling.column_blocks
-            converted = tiling.cell_columns * tiling.row_blocks
-            for action, number in (
-                ("array.cell_read", tiling.cells),
-                ("input_register.read", driven),
-                ("wordline_driver.drive", driven),
-                ("sample_hold.sample", converted),
-                (f"adc.{tiling.mode}", converted),
-                ("shift_add.add", converted),
-                ("output_register.write", converted),
-            ):
-                full = f"{self.name}.{action}"
-                counts[full] = counts.get(full, 0.0) + input_bits * number
-        return counts
+            bitlines = tiling.cell_columns * tiling.row_blocks
+            cells += tiling.cells
+            driven += tiling.rows * tiling.column_blocks
+            converted += bitlines
+            action = f"{self.name}.adc.{tiling.mode}"
+            conversions[action] = conversions.get(action, 0) + bitlines
+        return ReadActions(
+            read={
+                f"{self.name}.array.cell_read": cells,
+                f"{self.name}.input_register.read": driven,
+                f"{self.name}.wordline_driver.drive": driven,
+            },
+            sample={f"{self.name}.sample_hold.sample": converted},
+            convert=conversions,
+            add={
+                f"{self.name}.shift_add.add": converted,
+                f"{self.name}.output_register.write": converted,
+            },
+        )
 
     def _coarse_adcs(self, held: Sequence[Held]) -> Iterator[str]:
         """Converters with fewer bits than the paper's rule asks for: log2(rows) + bits of a cell - 1."""
@@ -286,8 +299,8 @@ class AnalogModule:
         """Fewer results than are under way at full pace; the matrix that needs most is named."""
         needs: list[tuple[int, str]] = []
         for each in held:
-            occupancy, latency = self._timing(each, precision)
-            under_way = Fraction(latency * each.copies, occupancy) + 1
+            timing = self._held_timing(each, precision)
+            under_way = Fraction(timing.latency * each.copies, _shortened(timing, each)) + 1
             needs.append((math.ceil(under_way / _registers(each)), each.stored.name))
         need, matrix = max(needs, default=(0, ""), key=lambda one: one[0])
         if need > self.model.output_buffer_tokens:
@@ -301,6 +314,11 @@ class AnalogModule:
             f"{self.name!r} stores no run-time values: its cells are programmed before inference only; "
             "name another part in mapping.intermediates"
         )
+
+
+def _shortened(timing: MvmTiming, held: Held) -> int:
+    """Cycles for which the arrays are held: ``ideal`` replication shortens them."""
+    return -(-timing.occupancy * held.speed.denominator // held.speed.numerator)
 
 
 def _registers(held: Held) -> int:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from archsim.cost.entry import Charge, Component, Cost, CostTable, Count, Positive, Section
@@ -84,7 +85,7 @@ class NorModuleModel(Section):
 
 @dataclass(frozen=True)
 class NorModule:
-    """All digital modules of one PU together: one resource, one task a token.
+    """All digital modules of one PU together: one resource, one task a token, or one a row operation.
 
     Timing: (write + read cycles) * ceil(products * columns a NOR * NORs a product / columns of the PU),
     where a product of a-bit and b-bit operands takes a * b NORs; additions ride along.
@@ -137,36 +138,22 @@ class NorModule:
         precision: Precision,
         graph: GraphBuilder,
     ) -> Value:
-        """One task a token: its products with all the keys, or values, that it attends to."""
+        """The products of each token with all the keys, or values, that it attends to."""
         scores = op.kind == "attention_scores"
         left_bits = precision.activation_bits if scores else precision.score_bits
         nors = left_bits * precision.activation_bits
         keys = np.asarray(tokens.keys, dtype=np.int64)
-        products = keys * (op.heads * op.head_size)
-        cycles = self.product_cycles(products, nors)
-        column_cycles = nors * self.model.nor_columns * self._row_cycles
-        counts = {
-            f"{self.name}.column_cycle": products * float(column_cycles),
-            f"{self.name}.cell_write": products * float(nors),
-        }
-        resource = graph.resource(self.name, self.name)
-        tasks = graph.add(resource, cycles, cycles, tokens.index, [value.ready for value in inputs], counts)
+        columns = keys * (op.heads * op.head_size * nors * self.model.nor_columns)
+        after = [value.ready for value in inputs]
+        ready = self._rows(columns, self._row_cycles, self.model.nor_columns, tokens, after, graph)
         if scores:
-            return Value(tasks, keys * op.heads, precision.score_bits, self.name)
-        return Value(tasks, op.heads * op.head_size, precision.activation_bits, self.name)
+            return Value(ready, keys * op.heads, precision.score_bits, self.name)
+        return Value(ready, op.heads * op.head_size, precision.activation_bits, self.name)
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
         """Write each token's value, a row in each array at a time."""
-        array = self.model.array
         bits = np.asarray(value.width, dtype=np.int64) * value.bits
-        rows = -(-bits // array.columns)
-        cycles = -(-rows // (self.count * self.model.arrays)) * array.write_cycles
-        counts = {
-            f"{self.name}.column_cycle": bits * float(array.write_cycles),
-            f"{self.name}.cell_write": bits * 1.0,
-        }
-        resource = graph.resource(self.name, self.name)
-        return graph.add(resource, cycles, cycles, tokens.index, [value.ready], counts)
+        return self._rows(bits, self.model.array.write_cycles, 1, tokens, [value.ready], graph)
 
     def peak_macs_per_cycle(self, precision: Precision) -> float:
         """Products of two activations on all columns."""
@@ -222,6 +209,42 @@ class NorModule:
         actions = {f"{self.name}.column_cycle": tuple(charges), f"{self.name}.cell_write": ()}
         cells = model.arrays * model.array.rows * model.array.columns
         return CostTable(actions, tuple(components), cells, f"{self.name}.cell_write")
+
+    def _rows(
+        self,
+        columns: IntArray,
+        cycles: int,
+        columns_a_write: int,
+        tokens: Tokens,
+        after: Sequence[Wire],
+        graph: GraphBuilder,
+    ) -> Wire:
+        """Row operations one after the other, each on all the columns of the PU, the last on what is left.
+
+        At array detail each is a task; all of a token's are ready at once.
+        Args: columns: that a token works on, one number or (tokens,); cycles: of a row operation;
+            columns_a_write: of which one cell each is written.
+        Returns: (tokens,) the last row operation of each token.
+        """
+        resource = graph.resource(self.name, self.name)
+        token, rows = tokens.index, -(-columns // self._columns)
+        if graph.detail == "module":
+            counts = self._counts(columns, cycles, columns_a_write)
+            return graph.add(resource, rows * cycles, rows * cycles, token, after, counts)
+        begin = graph.join(after, token)
+        rows = np.broadcast_to(rows, token.shape)
+        ends = np.cumsum(rows)
+        number = np.arange(rows.sum()) - np.repeat(ends - rows, rows)
+        left = np.repeat(np.broadcast_to(columns, token.shape), rows) - number * self._columns
+        counts = self._counts(np.minimum(left, self._columns), cycles, columns_a_write)
+        tasks = graph.add(resource, cycles, cycles, np.repeat(token, rows), [np.repeat(begin, rows)], counts)
+        return graph.span(begin, tasks[ends - 1])
+
+    def _counts(self, columns: IntArray, cycles: int, columns_a_write: int) -> dict[str, NDArray[Any]]:
+        return {
+            f"{self.name}.column_cycle": columns * float(cycles),
+            f"{self.name}.cell_write": columns / columns_a_write,
+        }
 
     @property
     def _columns(self) -> int:

@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from archsim.report.insight import insight
 from archsim.results.record import Result
 
 WIDTH = 100
@@ -58,6 +59,9 @@ def _lines(result: Result) -> Iterator[str]:
         "assumptions",
         f"{len(result.assumptions)} numbers of the machine are assumed: archsim describe lists them",
     )
+    yield ""
+    for sentence in insight(result):
+        yield from textwrap.wrap(sentence, WIDTH, break_long_words=False)
 
 
 def _title(result: Result) -> str:

@@ -40,6 +40,9 @@ class Limits:
     classes: frozenset[str] | None = None
 
 
+UNLIMITED = Limits()
+
+
 def parse_limits(window: str | None, layers: str | None, classes: str | None) -> Limits:
     """The limits as a person states them; None stands for no limit.
 
@@ -56,7 +59,9 @@ def parse_limits(window: str | None, layers: str | None, classes: str | None) ->
 
 def _parse_window(text: str) -> Window:
     wrong = ArchsimError(
-        Finding(f"{text!r} is not START:END in ns, such as 1000:2500, 1000: or :2500", path="--timeline-window")
+        Finding(
+            f"{text!r} is not START:END in ns, such as 1000:2500, 1000: or :2500", path="--timeline-window"
+        )
     )
     words = text.split(":")
     if len(words) != 2 or words == ["", ""]:

@@ -53,11 +53,18 @@ class Setting:
     assumptions: Sequence[dict[str, str]]
 
 
-def collect(setting: Setting, graph: TaskGraph, start: NDArray[np.int64], stream: Stream | None) -> Result:
+def collect(
+    setting: Setting,
+    graph: TaskGraph,
+    start: NDArray[np.int64],
+    stream: Stream | None,
+    critical_path: dict[str, Any],
+) -> Result:
     """The record of one inference in an empty machine and of the settled stream.
 
     Without a stream, the next inference enters when the one before it has left.
-    Args: start: (tasks,) cycles at which the tasks of the one inference started.
+    Args: start: (tasks,) cycles at which the tasks of the one inference started; critical_path: see
+        ``results.bottleneck``.
     """
     interval = stream.interval_cycles if stream else float(start[graph.exit])
     interval_ns = interval / setting.clock_ghz
@@ -91,7 +98,7 @@ def collect(setting: Setting, graph: TaskGraph, start: NDArray[np.int64], stream
         mapping=setting.mapping,
         programming=setting.programming,
         wear=writes_per_cell(setting.installed, action_counts(graph)),
-        critical_path=None,
+        critical_path=critical_path,
         warnings=(*setting.warnings, *_warnings(setting, area, power["average"], stream)),
         assumptions=tuple(setting.assumptions),
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from archsim.errors import Finding, OutputError
 
@@ -41,10 +43,26 @@ def write_directory(path: str | Path, files: Mapping[str, str | bytes], overwrit
             try:
                 fresh.mkdir()
                 for name, content in files.items():
-                    _write(fresh / name, content)
+                    with (fresh / name).open("wb") as file:
+                        _write(file, content)
                 _replace_directory(fresh, target)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
+
+
+def check_file(path: str | Path) -> None:
+    """Find out before a long run whether ``fresh_file`` will be able to write.
+
+    Raises: OutputError: when it cannot be written.
+    """
+    with _os_errors(path):
+        target = _real(path)
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not target.exists() or target.is_file():
+            probe = _beside(_nearest_parent(path) / "probe")
+            probe.touch()
+            probe.unlink()
 
 
 def write_file(path: str | Path, content: str | bytes) -> None:
@@ -52,16 +70,28 @@ def write_file(path: str | Path, content: str | bytes) -> None:
 
     Raises: OutputError: when it cannot be written; the place is then as it was before.
     """
+    with fresh_file(path) as file:
+        _write(file, content)
+
+
+@contextmanager
+def fresh_file(path: str | Path) -> Iterator[BinaryIO]:
+    """A file to write to piece by piece, which appears in its place when the body ends and not before.
+
+    Raises: OutputError: as ``write_file``, also for what the operating system refuses in the body.
+    """
     with _os_errors(path):
         target = _real(path)
         if target.exists() and not target.is_file():
-            _write(target, content)
+            with target.open("wb") as file:
+                yield file
             return
         _nearest_parent(path)
         with _made_parents(target):
             fresh = _beside(target)
             try:
-                _write(fresh, content)
+                with fresh.open("wb") as file:
+                    yield file
                 fresh.replace(target)
             finally:
                 fresh.unlink(missing_ok=True)
@@ -142,10 +172,8 @@ def _os_errors(path: str | Path) -> Iterator[None]:
         raise OutputError(Finding(f"cannot be written: {reason}", str(path))) from error
 
 
-def _write(path: Path, content: str | bytes) -> None:
-    data = content.encode() if isinstance(content, str) else content
-    with path.open("wb") as file:
-        file.write(data)
+def _write(file: BinaryIO, content: str | bytes) -> None:
+    file.write(content.encode() if isinstance(content, str) else content)
 
 
 def _real(path: str | Path) -> Path:

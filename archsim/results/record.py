@@ -19,7 +19,8 @@ class Result:
         one inference's, leakage included, in total and by component, operation and layer; area_mm2: of
         the chips that are used; efficiency: achieved, with the ``peak_tops`` beside it; power_w: of the
         stream; utilisation: share of the time for which each class of resources in use is held; mapping:
-        what lies where; programming: writing the weights once; wear: writes a cell and inference.
+        what lies where; programming: writing the weights once; wear: writes a cell and inference;
+        critical_path: what bounds latency and throughput, see ``results.bottleneck``.
     """
 
     hardware: dict[str, Any]
@@ -35,7 +36,7 @@ class Result:
     mapping: dict[str, Any]
     programming: dict[str, float]
     wear: dict[str, float]
-    critical_path: dict[str, Any] | None
+    critical_path: dict[str, Any]
     warnings: tuple[str, ...]
     assumptions: tuple[dict[str, str], ...]
 

@@ -14,13 +14,13 @@ from archsim.schedule.storage import Storage
 from archsim.schedule.tokens import Attendance, phase_tokens
 from archsim.schedule.transfers import Transfers
 from archsim.schedule.work import Work
-from archsim.task_graph import GraphBuilder, IntArray, TaskGraph, Wire
+from archsim.task_graph import Detail, GraphBuilder, IntArray, TaskGraph, Wire
 from archsim.workload.operations import Operation, Phase, Trace
 
 
-def lower(machine: Machine, trace: Trace, plan: Plan) -> TaskGraph:
+def lower(machine: Machine, trace: Trace, plan: Plan, detail: Detail = "module") -> TaskGraph:
     """The task graph of one inference of ``trace``, mapped on ``machine`` as ``plan`` says."""
-    work = Work(machine, trace, Attendance(trace), GraphBuilder())
+    work = Work(machine, trace, Attendance(trace), GraphBuilder(detail))
     storage = Storage(work, plan.groups)
     previous: Wire | None = None
     for phase, tokens in phase_tokens(trace):

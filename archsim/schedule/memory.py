@@ -10,41 +10,53 @@ from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Plan
 from archsim.schedule.lower import lower
 from archsim.schedule.tokens import phase_tokens
-from archsim.workload.operations import Trace
+from archsim.task_graph import Detail
+from archsim.workload.operations import Phase, Trace
 
-BYTES_PER_TASK = 400
-"""Peak memory of building and running, as benchmarks/memory.py measures it (event engine)."""
+BYTES_PER_TASK = 500
+"""Peak memory of building a graph and running one inference, as benchmarks/memory.py measures it."""
+
+BYTES_PER_TASK_IN_FLIGHT = 80
+"""The same of each further inference of a stream."""
 
 SURELY_SMALL = 2_000_000
 """Graphs of fewer tasks are not worth the estimate."""
 
 
-def estimated_tasks(machine: Machine, trace: Trace, plan: Plan) -> int:
-    """Tasks of one inference: those of one token a phase, as often as there are tokens."""
-    phases = tuple(
-        replace(phase, tokens=min(phase.tokens, 1), steps=min(phase.steps, 1)) for phase in trace.phases
-    )
-    small = replace(trace, phases=phases, batch=1)
-    counts = [len(tokens) for _, tokens in phase_tokens(trace)]
-    return len(lower(machine, small, plan)) // len(phases) * sum(counts)
+def estimated_tasks(machine: Machine, trace: Trace, plan: Plan, detail: Detail) -> int:
+    """Tasks of one inference: those of a token with as many keys as the mean of its phase, for each token."""
+    tasks = 0
+    for _, tokens in phase_tokens(trace):
+        step = Phase("decode", steps=1, context=int(tokens.keys.mean()) - 1)
+        one = replace(trace, phases=(step,), batch=1)
+        tasks += len(lower(machine, one, plan, detail)) * len(tokens)
+    return tasks
 
 
-def check_memory(machine: Machine, trace: Trace, plan: Plan) -> None:
+def check_memory(
+    machine: Machine, trace: Trace, plan: Plan, detail: Detail = "module", *, stream: bool
+) -> None:
     """Refuse a run that needs more memory than there is.
 
     Raises: SimulationError: with the tasks, the memory that they need and what there is.
     """
     steps = sum(len(group.steps) * len(group.pus) for group in plan.groups)
     tokens = sum(len(tokens) for _, tokens in phase_tokens(trace))
-    if steps * tokens * 4 < SURELY_SMALL:
+    if detail == "module" and steps * tokens * 4 < SURELY_SMALL:
         return
-    tasks = estimated_tasks(machine, trace, plan)
-    need, have = tasks * BYTES_PER_TASK, available_bytes()
+    tasks = estimated_tasks(machine, trace, plan, detail)
+    in_flight = _likely_in_flight(machine, plan) if stream else 1
+    need = tasks * (BYTES_PER_TASK + BYTES_PER_TASK_IN_FLIGHT * (in_flight - 1))
+    have = available_bytes()
     if need > have:
+        crowd, fix = ",", "use fewer tokens or decode steps"
+        if in_flight > 1:
+            crowd, fix = f", {in_flight} of them in flight,", f"{fix}, or run without the stream"
+        if detail == "array":
+            fix += ", or use detail 'module'"
         raise SimulationError(
-            f"one inference of {trace.model} is about {tasks:.3g} tasks, which need {need / 1e9:.1f} GB; "
-            f"{have / 1e9:.1f} GB are free: {(need - have) / 1e9:.1f} GB short; "
-            "use fewer tokens or decode steps"
+            f"one inference of {trace.model} is about {tasks:.3g} tasks{crowd} which need "
+            f"{need / 1e9:.1f} GB; {have / 1e9:.1f} GB are free: {(need - have) / 1e9:.1f} GB short; {fix}"
         )
 
 
@@ -61,3 +73,9 @@ def available_bytes() -> int:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return 1 << 62
+
+
+def _likely_in_flight(machine: Machine, plan: Plan) -> int:
+    """Inferences of a stream at once: as given, or one in each stage of the pipeline."""
+    given = machine.mapping.in_flight
+    return len({group.pus for group in plan.groups}) if given == "auto" else given

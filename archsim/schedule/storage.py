@@ -51,4 +51,4 @@ class Storage:
             done = np.concatenate(self._reads[group.name])
             free = graph.join([done[None, :]], np.array([-1]))
             first = np.concatenate(self._writes[group.name])
-            graph.edge(np.broadcast_to(free, first.shape), first, distance=group.slots)
+            graph.edge(np.broadcast_to(free, first.shape), graph.begin_of(first), distance=group.slots)

@@ -14,8 +14,9 @@ breakdown of them sums to the latency.
 Some of those cycles are *waiting*: the next task was ready, and stood in the queue while this one held the
 server. They are the price of sharing: more servers or copies remove them, a shorter latency does not.
 
-Ties: a predecessor goes before a holder, an earlier task number before a later one. A holder that took no
-time is none, since the one before it released the server in the same cycle.
+Ties: a predecessor goes before a holder, a finish before a start, an earlier task number before a later one.
+A task that held the server for no time is no holder: the one ahead of it released the server in the same
+cycle.
 """
 
 from __future__ import annotations
@@ -73,10 +74,8 @@ def _ready(graph: TaskGraph, start: NDArray[np.int64]) -> tuple[NDArray[np.int64
         np.maximum.at(ready, target, allowed)
     bound = np.full(len(graph), _UNKNOWN, dtype=np.int32)
     for source, target, allowed in _waits(graph, start):
-        binding = allowed == start[target]
-        # edges are sorted by source: of several that bind, the last one written is the first one
-        own = bound[target] == _UNKNOWN
-        binding &= own
+        binding = (allowed == start[target]) & (bound[target] == _UNKNOWN)
+        # edges are sorted by source: backwards, the earliest of several is written last, and stays
         bound[target[binding][::-1]] = source[binding][::-1]
     return ready, bound
 
@@ -104,7 +103,7 @@ def _slice(
 def _walk(graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) -> NDArray[np.int64]:
     """(steps,) the path, from the entry to the exit."""
     holders = _Holders(graph, start, bound)
-    before = memoryview(bound)
+    before = bound.data
     task = graph.exit
     path = [task]
     while task != graph.entry:
@@ -135,6 +134,5 @@ class _Holders:
         served = self._order[self._first[queue] : self._first[queue + 1]]
         late = served[self._bound[served] == _UNKNOWN]
         holding = served[self._release[served] > self._start[served]]
-        release = self._release[holding]
-        order = np.argsort(release, kind="stable")
-        self._bound[late] = holding[order[np.searchsorted(release, self._start[late], sorter=order)]]
+        holding = holding[np.argsort(self._release[holding], kind="stable")]
+        self._bound[late] = holding[np.searchsorted(self._release[holding], self._start[late])]

@@ -58,15 +58,37 @@ class Engine(Protocol):
     def result(self) -> Run:
         """What has been measured until now."""
 
-    def state(self) -> object:
-        """All that the future depends on, relative to the present cycle and the oldest inference inside.
+    def glimpse(self) -> Glimpse:
+        """The part of the state that changes all the time, counted like ``state``; it is cheap."""
 
-        The same engine does the same again after two equal states. None as long as not every inference
-        that edges can lead back before the first one has been touched: those do not wait like later ones.
-        State: the finishes to come (delay, task number) and the releases (delay, queue), sorted; the task
-        numbers in each queue; what the tasks of the inferences that have been touched wait for; which of
-        the later ones have left; whose turn it is among copies.
+    def state(self) -> object:
+        """The rest of what the future depends on, counted from the first inference inside.
+
+        A run has the same future at any two times at which glimpse and state are equal. None while
+        inferences are still to enter that lack edges from before the first inference.
         """
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Glimpse:
+    """What runs and what waits in queues.
+
+    Args: endings: (endings, 2) sorted: the task, counted from the first one of the first inference inside,
+        and whether its finish (0) or the release of its server (1) is to come; cycles: (endings,) until
+        then; queues: the tasks in each queue, each queue ended by -1.
+    """
+
+    endings: NDArray[np.int64]
+    cycles: NDArray[np.int64]
+    queues: NDArray[np.int64]
+
+    def near(self, other: Glimpse, cycles: float) -> bool:
+        """Whether the same tasks run and wait, with no ending more than ``cycles`` earlier or later."""
+        return (
+            np.array_equal(self.endings, other.endings)
+            and np.array_equal(self.queues, other.queues)
+            and bool((np.abs(self.cycles - other.cycles) <= cycles).all())
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,24 +208,22 @@ class Queues:
         return queue
 
     def busy_cycles(self) -> NDArray[np.float64]:
-        """(queues,) cycles for which each queue is held in an inference of a long stream, a server.
+        """(queues,) cycles for which an inference of a long stream holds each server of each queue.
 
         With ``g`` the common divisor of the copies and of the tasks dealt in an inference, a copy serves
         the tasks of every g-th turn, each once in copies / g inferences.
         """
         held = self.graph.resource != JOIN
         resource = self.graph.resource[held]
+        first = np.cumsum(self.copies) - self.copies
         common = np.gcd(self.graph.turns.astype(np.int64), self.copies)
-        base = (np.cumsum(self.copies) - self.copies)[self.resource]
-        share = (np.cumsum(self.copies) - self.copies)[resource] + self.graph.turn[held] % common[resource]
+        share = first[resource] + self.graph.turn[held] % common[resource]
         busy = np.bincount(share, self.graph.occupancy[held], len(self.resource))
-        # the turns beyond the common divisor are served by the same copies
-        copy = np.arange(len(self.resource)) - base
-        busy = busy[base + copy % common[self.resource]]
+        owner = self.resource
+        copy = np.arange(len(owner)) - first[owner]
         servers = np.array([resource.servers for resource in self.resources], dtype=np.int64)
-        per_inference: NDArray[np.float64] = (
-            busy * common[self.resource] / (self.copies[self.resource] * servers)
-        )
+        served = busy[first[owner] + copy % common[owner]] * common[owner]
+        per_inference: NDArray[np.float64] = served / (self.copies[owner] * servers)
         return per_inference
 
     def bound_cycles(self) -> float:

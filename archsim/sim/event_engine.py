@@ -11,7 +11,7 @@ from simpy.core import StopSimulation
 
 from archsim.sim.components import REST, Arbiter, Clock, Ending, Inference, Server, Signal, Tasks, Ticket
 from archsim.sim.deadlock import deadlock
-from archsim.sim.engine import Queues, wire
+from archsim.sim.engine import Glimpse, Queues, wire
 from archsim.sim.run import QueueUse, Run
 from archsim.task_graph import JOIN, Edges, TaskGraph
 
@@ -110,25 +110,29 @@ class EventEngine:
             end=now,
         )
 
+    def glimpse(self) -> Glimpse:
+        """What runs and what waits in queues: see ``Engine.glimpse``."""
+        base, now = self._oldest * self._size, int(self._clock.now)
+        endings = []
+        for at, (number, task, inference) in self._clock.pending():
+            began = inference.start[task]
+            for kind, duration in enumerate((self._tasks.latency[task], self._tasks.occupancy[task])):
+                if at == began + duration:
+                    endings.append((number - base, kind, at - now))
+        rows = np.array(sorted(set(endings)), dtype=np.int64).reshape(-1, 3)
+        queues = [[number - base for number, _, _ in server.queue] for server in self._servers]
+        waiting = itertools.chain.from_iterable([*queue, -1] for queue in queues)
+        return Glimpse(rows[:, :2], rows[:, 2], np.fromiter(waiting, dtype=np.int64))
+
     def state(self) -> object:
-        """All that the future depends on: see ``Engine.state``."""
-        oldest, base, now = self._oldest, self._oldest * self._size, int(self._clock.now)
+        """The rest of what the future depends on: see ``Engine.state``."""
+        oldest = self._oldest
         untouched = next(n for n in itertools.count(oldest) if n not in self._inside and n not in self._gone)
         if untouched < self._wiring.reach:
             return None
-        finishes, releases = [], []
-        for at, (number, task, inference) in self._clock.pending():
-            began = inference.start[task]
-            if at == began + self._tasks.latency[task]:
-                finishes.append((at - now, number - base))
-            if at == began + self._tasks.occupancy[task]:
-                releases.append((at - now, inference.servers[task].number))
         return (
             self._queues.shifts(oldest).tolist(),
             sorted(number - oldest for number in self._gone),
-            sorted(finishes),
-            sorted(releases),
-            [[number - base for number, _, _ in server.queue] for server in self._servers],
             [(number - oldest, self._inside[number].waits[:]) for number in sorted(self._inside)],
         )
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from archsim.errors import SimulationError
 from archsim.sim import fast_kernel as kernel
 from archsim.sim.deadlock import deadlock
-from archsim.sim.engine import Queues, Wiring, wire
+from archsim.sim.engine import Glimpse, Queues, Wiring, wire
 from archsim.sim.fast_kernel import Loop, Program, Progress
 from archsim.sim.run import Run
 from archsim.task_graph import JOIN, TaskGraph
@@ -92,44 +92,40 @@ class FastEngine:
             return self._start_of(self._run.counters[kernel.LEFT] - 1)
         return self._start_in(int(self._run.counters[kernel.LAST]))
 
+    def glimpse(self) -> Glimpse:
+        """What runs and what waits in queues: see ``Engine.glimpse``."""
+        run = self._run
+        slots = len(run.context) << self._program.shift
+        numbers = np.empty(1 + len(run.queue) + 4 * slots, dtype=np.int64)
+        count = kernel.glimpse(self._program, run, numbers)
+        split = 1 + 3 * int(numbers[0])
+        rows = numbers[1:split].reshape(-1, 3)
+        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
+        return Glimpse(rows[:, :2], rows[:, 2], numbers[split:count].copy())
+
     def state(self) -> object:
-        """All that the future depends on: see ``Engine.state``."""
+        """The rest of what the future depends on: see ``Engine.state``."""
         run, program = self._run, self._program
         oldest, opened = int(run.counters[kernel.OLDEST]), int(run.counters[kernel.OPENED])
         if self._loop.keep or opened < self._reach:
             return None
-        codes = np.empty((opened - oldest, len(program.task)), dtype=np.int32)
+        waits = np.empty((opened - oldest, len(program.task)), dtype=np.int32)
         for row, number in enumerate(range(oldest, opened)):
             ring = run.ring[number & (len(run.ring) - 1)]
+            base = int(ring[kernel.CONTEXT]) << program.shift
             if ring[kernel.GONE] == number:
-                codes[row] = -(2**31)
+                waits[row] = -1
             elif ring[kernel.OPEN] == number:
-                kernel.encode(program, run, number, codes[row])
+                waits[row] = run.slot[base : base + len(program.task), kernel.STILL]
             else:
-                codes[row] = program.waits
-        numbers = np.empty(len(run.queue) + codes.size, dtype=np.int64)
-        count = kernel.queued(program, run, oldest, numbers)
-        shifts = self._queues.shifts(oldest).tobytes()
-        return shifts, codes.tobytes(), numbers[:count].tobytes(), self._outlived()
+                waits[row] = program.waits
+        return self._queues.shifts(oldest).tobytes(), waits.tobytes()
 
     def _left_unfinished(self) -> bool:
         """Whether the inference that left last has tasks that its exit did not wait for: those on a cycle."""
         last = int(self._run.counters[kernel.LAST])
         base = last << self._program.shift
         return last >= 0 and bool(self._run.slot[base : base + len(self._graph), kernel.STILL].any())
-
-    def _outlived(self) -> list[tuple[int, int]]:
-        """The releases to come of inferences that have left: in how many cycles, and of which queue."""
-        run = self._run
-        releases: list[tuple[int, int]] = []
-        last = int(run.counters[kernel.LAST])
-        for context in np.flatnonzero(run.context[:, kernel.ENDINGS]).tolist():
-            if run.context[context, kernel.LEAVING] or context == last:
-                until = self._start_in(context) + self._graph.occupancy - self.now
-                tasks = np.flatnonzero((until > 0) & (self._graph.resource != JOIN))
-                queue = self._queues.dealt(int(run.context[context, kernel.INFERENCE]))[tasks]
-                releases += zip(until[tasks].tolist(), queue.tolist(), strict=True)
-        return sorted(releases)
 
     def result(self) -> Run:
         """What the run measured; queues are not watched, the event engine does that."""

@@ -438,35 +438,43 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
     return DONE
 
 
-@_compiled
-def encode(program: Program, run: Progress, inference: int, codes: Int32) -> None:
-    """What each task of an inference inside is about, as numbers that do not depend on the cycle.
+@_inlined
+def _note(program, run, node, ahead, numbers, count):  # type: ignore[no-untyped-def]
+    """Note an ending: task, finish (0) or release (1), cycles from now; both where they coincide."""
+    slot = node >> 1
+    task = slot & ((1 << program.shift) - 1)
+    inference = run.context[slot >> program.shift, INFERENCE] - run.counters[OLDEST]
+    kinds = 2 if program.task[task, LATENCY] == program.task[task, OCCUPANCY] else 1
+    for kind in range(kinds):
+        numbers[count] = inference * len(program.task) + task
+        numbers[count + 1] = kind if kinds == 2 else node & 1
+        numbers[count + 2] = ahead
+        count += 3
+    return count
 
-    (tasks,) the things that it waits for; 0 for a task that is over or in a queue; for one that runs, the
-    cycles since its start, as a negative number, less one.
+
+@_compiled
+def glimpse(program: Program, run: Progress, numbers: Int64) -> int:
+    """How many endings are to come; each as task, kind, cycles; then the queues, each ended by -1.
+
+    Tasks are counted from the first one of the oldest inference inside.
+    Returns: how many numbers were written.
     """
-    base = run.ring[inference & (len(run.ring) - 1), CONTEXT] << program.shift
-    now = run.counters[NOW]
-    for task in range(len(program.task)):
-        code = np.int64(run.slot[base + task, STILL])
-        began = run.start[base + task]
-        if code == 0 and began >= 0:
-            longest = max(program.task[task, LATENCY], program.task[task, OCCUPANCY])
-            if now - began < longest:
-                code = -1 - (now - began)
-        codes[task] = code
-
-
-@_compiled
-def queued(program: Program, run: Progress, oldest: int, numbers: Int64) -> int:
-    """The tasks in the queues, queue by queue, each queue ended by -1: how many numbers that are."""
-    shift, mask = program.shift, (1 << program.shift) - 1
-    count = 0
+    now, spokes, count = run.counters[NOW], len(run.wheel) - 1, 1
+    for ahead in range(1, spokes + 1):
+        node = np.int64(run.wheel[(now + ahead) & spokes])
+        while node >= 0:
+            count = _note(program, run, node, ahead, numbers, count)
+            node = np.int64(run.slot[node >> 1, LINK + (node & 1)])
+    for place in range(run.counters[LATER]):
+        node = run.later[place, 1]
+        count = _note(program, run, node, run.later[place, 0] - now, numbers, count)
+    numbers[0] = (count - 1) // 3
     for queue in range(len(run.queue)):
         slot = np.int64(run.queue[queue, HEAD])
         while slot >= 0:
-            ahead = run.context[slot >> shift, INFERENCE] - oldest
-            numbers[count] = ahead * len(program.task) + (slot & mask)
+            inference = run.context[slot >> program.shift, INFERENCE] - run.counters[OLDEST]
+            numbers[count] = inference * len(program.task) + (slot & ((1 << program.shift) - 1))
             count += 1
             slot = np.int64(run.slot[slot, LINK])
         numbers[count] = -1

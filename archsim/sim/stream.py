@@ -2,12 +2,16 @@
 
 How long to simulate. Two rules end the measurement of a loop; whichever comes first.
 
-Recurrence, exact. An engine does the same again after two equal states (see ``Engine.state``). When the
-state after completion n equals the one after completion m, the stream repeats those n - m completions for
-ever, and their mean interval is that of the endless stream. A full pipeline repeats itself with every
-inference, often as soon as those that were let in together at cycle 0 have left: the previous state is
-compared. For longer periods a second one is, which is replaced whenever completions have grown by half
-(Brent's method), so that any period is found some time.
+Recurrence. An engine does the same again after two equal states (see ``Engine.state``). When the state
+after completion n equals the one after completion m, the stream repeats those n - m completions for ever,
+and their mean interval is that of the endless stream. The previous state is compared, and for longer
+periods a second one, which is replaced whenever completions have grown by half (Brent's method). States
+count as equal when the same tasks run, wait and are over, and no ending is more than 0.1 % of the least
+interval earlier or later: schedules in which tasks wait for predecessors and for servers, first come
+first served, do not let such a difference grow while the order of service stays (they are non-expansive:
+Baccelli, Cohen, Olsder and Quadrat, Synchronization and Linearity, 1992), so that the mean interval of
+the endless stream differs by no more than it. A full pipeline comes to that point when its first
+inferences have left, long before the last of those that were let in together.
 
 Windows. Otherwise, when the mean intervals of the last two windows of ``in_flight`` completions agree to
 0.1 %, the mean of the last one counts. Short windows say little, so this rule waits for 24 completions.
@@ -30,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import MappingError, SimulationError
-from archsim.sim.engine import Engine, Queues
+from archsim.sim.engine import Engine, Glimpse, Queues
 from archsim.task_graph import TaskGraph
 
 TOLERANCE = 1e-3
@@ -116,30 +120,43 @@ class _Loops:
         return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
 
 
+@dataclass(slots=True)
+class _Seen:
+    """What an engine looked like after a completion; ``state`` is None where nobody looked."""
+
+    completion: int
+    glimpse: Glimpse
+    state: object
+
+
 def _settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float, bool]:
     """Advance until one of the rules applies: the mean interval, and whether it settled."""
-    seen: dict[int, object] = {}
-    anchor = 0
+    left = engine.left
+    tolerance_cycles = TOLERANCE * bound_cycles
+    anchor: _Seen | None = None
+    previous: _Seen | None = None
     least = max(2 * in_flight + 1, _LEAST_COMPLETIONS)
     most = max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)
     while True:
-        engine.advance(len(engine.left) + 1)
-        left = engine.left
+        engine.advance(len(left) + 1)
         now = len(left)
-        state = engine.state()
-        for then, earlier in seen.items():
-            if state == earlier:
-                return (left[-1] - left[then - 1]) / (now - then), True
-        if state is not None:
-            anchor = now if 2 * now >= 3 * anchor else anchor
-            seen = {then: earlier for then, earlier in seen.items() if then == anchor} | {now: state}
+        glimpse = engine.glimpse()
+        alike = [seen for seen in (previous, anchor) if seen and glimpse.near(seen.glimpse, tolerance_cycles)]
+        renew = anchor is None or 2 * now >= 3 * anchor.completion
+        # the state is large: it is looked at where it may be compared
+        state = engine.state() if alike or renew else None
+        for seen in alike:
+            if state is not None and state == seen.state:
+                return (left[-1] - left[seen.completion - 1]) / (now - seen.completion), True
+        previous = _Seen(now, glimpse, state)
+        anchor = previous if renew else anchor
         if now < least:
             continue
         last = (left[-1] - left[-1 - in_flight]) / in_flight
-        previous = (left[-1 - in_flight] - left[-1 - 2 * in_flight]) / in_flight
+        before = (left[-1 - in_flight] - left[-1 - 2 * in_flight]) / in_flight
         possible = last >= bound_cycles * (1 - TOLERANCE)
-        if possible and abs(last - previous) <= TOLERANCE * last:
-            return last, True
+        if possible and abs(last - before) <= TOLERANCE * last:
+            return max(last, bound_cycles), True
         if now >= most:
             return max(last, bound_cycles), False
 

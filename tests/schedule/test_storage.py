@@ -67,20 +67,31 @@ def test_the_estimate_of_tasks_is_close(model: str, tokens: int, decode: int) ->
 
 
 def test_a_run_without_enough_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A phase's 128 tokens of BERT-Large are some 120 thousand tasks: nobody asks how many exactly."""
-    machine, trace = load_hardware(PRESET), generate("bert_large", tokens=128, head=False)
+    """Two million tasks of 500 bytes, and of 80 for each of 23 more inferences, in a free gigabyte."""
+    machine, trace = load_hardware(PRESET), generate("bert_large", tokens=2048, head=False)
     plan = map_trace(machine, trace)
-    monkeypatch.setattr(memory, "available_bytes", lambda: 10**6)
-    memory.check_memory(machine, trace, plan)
-    monkeypatch.setattr(memory, "SURELY_SMALL", 1000)
-    monkeypatch.setattr(memory, "estimated_tasks", lambda *_: 50_000)
-    monkeypatch.setattr(memory, "BYTES_PER_TASK", 1000)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
+    monkeypatch.setattr(memory, "estimated_tasks", lambda *_: 2_000_000)
+    memory.check_memory(machine, trace, plan, stream=False)
     with pytest.raises(SimulationError) as error:
-        memory.check_memory(machine, trace, plan)
+        memory.check_memory(machine, trace, plan, stream=True)
     assert str(error.value) == (
-        "one inference of bert_large is about 5e+04 tasks, which need 0.1 GB; 0.0 GB are free: "
-        "0.0 GB short; use fewer tokens or decode steps"
+        "one inference of bert_large is about 2e+06 tasks, 24 of them in flight, which need 4.7 GB; "
+        "1.0 GB are free: 3.7 GB short; use fewer tokens or decode steps, or run without the stream"
     )
+    monkeypatch.setattr(memory, "estimated_tasks", lambda *_: 4_000_000)
+    with pytest.raises(SimulationError) as error:
+        memory.check_memory(machine, trace, plan, stream=False)
+    assert str(error.value) == (
+        "one inference of bert_large is about 4e+06 tasks, which need 2.0 GB; "
+        "1.0 GB are free: 1.0 GB short; use fewer tokens or decode steps"
+    )
+
+
+def test_a_small_run_is_not_asked_for_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine, trace = load_hardware(PRESET), generate("bert_large", tokens=16, head=False)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 0)
+    memory.check_memory(machine, trace, map_trace(machine, trace), stream=True)
 
 
 def test_the_system_tells_how_much_memory_is_free() -> None:

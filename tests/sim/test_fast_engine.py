@@ -78,8 +78,8 @@ def test_a_stream_has_equal_states_on_both_engines_at_the_same_completions(data,
         states = []
         for completions in range(1, 9):
             engine.advance(completions)
-            states.append(engine.state())
-        seen.append([[a == b for a in states] for b in states])
+            states.append((engine.glimpse(), engine.state()))
+        seen.append([[a.near(b, 0) and x == y for a, x in states] for b, y in states])
     assert seen[0] == seen[1]
 
 

@@ -1,0 +1,132 @@
+"""What bounds latency and throughput: the ``critical_path`` of the result record.
+
+Its keys, all in cycles of the system clock:
+
+- ``cycles``: the latency of one inference, which is ``compute_cycles`` + ``transfer_cycles`` +
+  ``waiting_cycles``: tasks at work on parts, on buses and links, and, while one more task of the path was
+  ready for the same server, waiting in its queue.
+- ``by_class``, ``by_operation``, ``by_layer``: the same cycles by the resource class, the operation and the
+  layer of the task that accounts for them; each table sums to ``cycles``.
+- ``waiting_by_class``: the waiting among them; sums to ``waiting_cycles``.
+- ``throughput``: ``interval_cycles`` between two inferences; ``in_flight_limit``: the inferences that can be
+  stored at a time, None where nothing limits them as a whole; ``busiest``: of each class the resource
+  that an inference holds for longest, with its ``busy_cycles`` (of one server; no interval is shorter) and
+  the number of ``others`` that are held for as long.
+- ``what_if``: of each class that was tried, ``latency_cycles`` and ``interval_cycles`` (None without a
+  stream) with all its resources twice as fast; empty unless asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.results.energy import OUTSIDE, operation_name
+from archsim.sim.critical_path import CriticalPath, critical_path
+from archsim.sim.engine import Queues
+from archsim.sim.stream import Stream
+from archsim.task_graph import TaskGraph
+
+
+def bottleneck(
+    graph: TaskGraph,
+    start: NDArray[np.int64],
+    stream: Stream | None,
+    media: Collection[str],
+    in_flight_limit: int | None,
+) -> dict[str, Any]:
+    """The record, without what-ifs.
+
+    Args: start: (tasks,) of one inference in an empty machine; media: the classes of resources that
+        transfer; in_flight_limit: the most inferences that can be stored at a time.
+    """
+    path = critical_path(graph, start)
+    by_class = _by_class(graph, path, path.cycles)
+    waiting = _by_class(graph, path, path.waiting_cycles)
+    transfer = sum(by_class.get(part, 0) - waiting.get(part, 0) for part in media)
+    queued = sum(waiting.values())
+    return {
+        "cycles": path.total_cycles,
+        "compute_cycles": path.total_cycles - transfer - queued,
+        "transfer_cycles": transfer,
+        "waiting_cycles": queued,
+        "by_class": by_class,
+        "by_operation": _by_operation(graph, path),
+        "by_layer": _by_layer(graph, path),
+        "waiting_by_class": waiting,
+        "throughput": {
+            "interval_cycles": stream.interval_cycles if stream else float(path.total_cycles),
+            "in_flight_limit": in_flight_limit,
+            "busiest": _busiest(graph),
+        },
+        "what_if": {},
+    }
+
+
+def bounding_classes(record: dict[str, Any]) -> list[str]:
+    """The classes of resources that bound latency and throughput: one or two."""
+    firsts = [next(iter(table), None) for table in (record["by_class"], record["throughput"]["busiest"])]
+    return [part for part in dict.fromkeys(firsts) if part is not None]
+
+
+def times(graph: TaskGraph, start: NDArray[np.int64], stream: Stream | None) -> dict[str, float | None]:
+    """The row of a what-if: how fast the machine that was tried is."""
+    return {
+        "latency_cycles": int(start[graph.exit]),
+        "interval_cycles": stream.interval_cycles if stream else None,
+    }
+
+
+def _by_class(graph: TaskGraph, path: CriticalPath, cycles: NDArray[np.int64]) -> dict[str, int]:
+    # joins, which take no time, have the resource -1
+    resource = np.maximum(graph.resource[path.tasks], 0)
+    names = [resource.part for resource in graph.resources]
+    return _largest_first(_table(names, resource, cycles))
+
+
+def _by_operation(graph: TaskGraph, path: CriticalPath) -> dict[str, int]:
+    names = [operation_name(graph, number) for number in range(len(graph.operations))]
+    return _largest_first(_table(names, graph.operation[path.tasks], path.cycles))
+
+
+def _by_layer(graph: TaskGraph, path: CriticalPath) -> dict[str, int]:
+    names = [OUTSIDE if layer < 0 else f"l{layer}" for layer in graph.layers]
+    table = _table(names, graph.operation[path.tasks], path.cycles)
+    order = dict(zip(names, graph.layers, strict=True))
+    return dict(sorted(table.items(), key=lambda row: (row[0] == OUTSIDE, order[row[0]])))
+
+
+def _table(names: list[str], which: NDArray[np.int32], cycles: NDArray[np.int64]) -> dict[str, int]:
+    """Cycles by name, without the names that have none.
+
+    Args: names: some may be equal; which: (steps,) index into ``names``.
+    """
+    table: dict[str, int] = {}
+    sums = np.bincount(which, cycles, len(names)).astype(np.int64).tolist()
+    for name, total in zip(names, sums, strict=False):
+        if total:
+            table[name] = table.get(name, 0) + total
+    return table
+
+
+def _busiest(graph: TaskGraph) -> dict[str, dict[str, Any]]:
+    """The busiest resource of each class, the busiest class first."""
+    queues = Queues.of(graph)
+    found: dict[str, dict[str, Any]] = {}
+    held: dict[str, float] = {}
+    for resource, cycles in zip(queues.resources, queues.busy_cycles().tolist(), strict=True):
+        held[resource.name] = max(held.get(resource.name, 0.0), cycles)
+    for resource in graph.resources:
+        cycles, best = held[resource.name], found.get(resource.part)
+        if best is None or cycles > best["busy_cycles"]:
+            found[resource.part] = {"resource": resource.name, "busy_cycles": cycles, "others": 0}
+        elif cycles == best["busy_cycles"]:
+            best["others"] += 1
+    return dict(sorted(found.items(), key=lambda row: (-row[1]["busy_cycles"], row[0])))
+
+
+def _largest_first(table: dict[str, int]) -> dict[str, int]:
+    return dict(sorted(table.items(), key=lambda row: (-row[1], row[0])))
