@@ -24,7 +24,7 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, strict=True, use_attribute_docstrings=True
+        extra="forbid", frozen=True, allow_inf_nan=False, strict=True
     )
 
     sources: dict[str, Source] = Field(default_factory=dict)

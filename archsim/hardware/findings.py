@@ -13,6 +13,7 @@ from archsim.cost.entry import Cost, Section
 from archsim.errors import did_you_mean
 from archsim.hardware.kinds import field_annotation, field_names, look_up, what_stands_at
 from archsim.hardware.located_yaml import Path, shorten
+from archsim.hardware.meaning import meanings
 
 FEW = 8
 """As many allowed keys are listed even where the nearest one is named."""
@@ -125,7 +126,7 @@ def _missing(path: Path, root: type[Section], data: Any) -> str:
     section = look_up(root, data, path[:-1])
     assert isinstance(section, type)
     field = section.model_fields[str(path[-1])]
-    meaning = " ".join((field.description or "").split()).rstrip(".").replace("``", "'")
+    meaning = " ".join(meanings(section).get(str(path[-1]), "").split()).rstrip(".").replace("``", "'")
     if not meaning[1:2].isupper():
         meaning = meaning[:1].lower() + meaning[1:]
     what = what_stands_at(field_annotation(field), None)

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from archsim.cost.entry import Cost, Section
 from archsim.hardware.kinds import ByKind, field_annotation, field_names, what_stands_at
 from archsim.hardware.machine import HardwareModel
+from archsim.hardware.meaning import meanings
 from archsim.parts.registry import MEDIUM_KINDS, PART_KINDS
 
 _PLAIN = {int: "whole number", float: "number", str: "text", bool: "`true` or `false`", type(None): "`null`"}
@@ -45,7 +46,12 @@ def _rows(section: type[Section], prefix: str) -> Iterator[str]:
     for name in field_names(section)[:-1]:
         field = section.model_fields[name]
         annotation = field_annotation(field)
-        cells = (f"`{prefix}{name}`", describe(annotation), _default(field), _prose(field.description or ""))
+        cells = (
+            f"`{prefix}{name}`",
+            describe(annotation),
+            _default(field),
+            _prose(meanings(section).get(name, "")),
+        )
         yield f"| {' | '.join(cells)} |"
         inner = what_stands_at(annotation, None)
         if isinstance(inner, type) and not issubclass(inner, Cost):

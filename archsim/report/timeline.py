@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from archsim.cost.entry import Charge
 from archsim.errors import ArchsimError, Finding
 from archsim.report.timeline_counters import Counter, counters
-from archsim.report.timeline_limits import NO_LAYER, UNLIMITED, Limits, check_known
+from archsim.report.timeline_limits import NO_LAYER, UNLIMITED, Limits, Window, check_known
 from archsim.report.timeline_threads import Lanes, deal
 from archsim.results.energy import operation_name
 from archsim.results.output import fresh_file
@@ -74,17 +75,15 @@ def build_timeline(
         time. Layers and classes limit slices and arrows, the window also limits the counters.
     Raises: ArchsimError: for a layer or a class that there is not, or when nothing is left to draw.
     """
-    holding = graph.resource >= 0
-    end = start + np.maximum(graph.occupancy, graph.latency)
     check_known(limits, *_layers_and_classes(graph))
-    chosen = holding & _of_layers(graph, limits) & _of_classes(graph, limits)
-    first = limits.window.start_ns * clock_ghz
-    last = min(limits.window.end_ns * clock_ghz, float(end.max()))
-    until = start + np.maximum(graph.occupancy, 1)
-    inside = chosen & (start < limits.window.end_ns * clock_ghz) & (until > first)
+    window, until = limits.window, start + np.maximum(graph.occupancy, 1)
+    first, last = window.start_ns * clock_ghz, window.end_ns * clock_ghz
+    chosen = (graph.resource >= 0) & _of_layers(graph, limits) & _of_classes(graph, limits)
+    inside = chosen & (start < last) & (until > first)
     if not inside.any():
-        raise ArchsimError(_nothing(limits, start[chosen], until[chosen], clock_ghz))
-    span = int(first), max(int(first) + 1, int(np.ceil(last)))
+        raise ArchsimError(_nothing(window, start[chosen], until[chosen], clock_ghz))
+    # where the counters begin and end: at whole cycles that cover what the window shows of the run
+    span = int(first), math.ceil(min(last, max(until.max(), start[graph.exit])))
     return Timeline(
         graph,
         start,
@@ -265,13 +264,13 @@ def _of_classes(graph: TaskGraph, limits: Limits) -> NDArray[np.bool_]:
     return np.array([*asked, False])[graph.resource]
 
 
-def _nothing(limits: Limits, start: NDArray[np.int64], until: NDArray[np.int64], clock_ghz: float) -> Finding:
+def _nothing(window: Window, start: NDArray[np.int64], until: NDArray[np.int64], clock_ghz: float) -> Finding:
     """Why there is nothing to draw."""
     if not len(start):
         return Finding("no task of these layers holds a resource of these classes", path="--timeline")
     first, last = start.min() / clock_ghz, until.max() / clock_ghz
     return Finding(
-        f"no task that is asked for runs in {limits.window} ns; the first one starts at {first:g} ns, "
-        f"the last one ends at {last:g} ns",
+        f"no task that is asked for runs in {window} ns; the first one starts at {first:.12g} ns, "
+        f"the last one ends at {last:.12g} ns",
         path="--timeline-window",
     )

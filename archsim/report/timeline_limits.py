@@ -23,8 +23,8 @@ class Window:
     end_ns: float = math.inf
 
     def __str__(self) -> str:
-        end = "" if math.isinf(self.end_ns) else f"{self.end_ns:g}"
-        return f"{self.start_ns:g}:{end}"
+        end = "" if math.isinf(self.end_ns) else f"{self.end_ns:.12g}"
+        return f"{self.start_ns:.12g}:{end}"
 
 
 @dataclass(frozen=True, slots=True)
