@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.cost.rollup import Installed
+from archsim.cost.entry import Charge
+from archsim.cost.rollup import Installed, charges
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
 from archsim.mapping.plan import Plan, Step
@@ -33,6 +35,28 @@ STREAM_INFERENCES = 30
 """About how many inferences a stream takes to settle, for the choice of the engine."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Inference:
+    """One inference that ran in an empty machine: what ran, and when.
+
+    Args: options: what the result says about how it was asked for; engine: that runs it; start: (tasks,)
+        cycles at which its tasks started.
+    """
+
+    machine: Machine
+    trace: Trace
+    plan: Plan
+    options: dict[str, Any]
+    engine: type[Engine]
+    graph: TaskGraph
+    start: NDArray[np.int64]
+
+    @property
+    def prices(self) -> dict[str, tuple[Charge, ...]]:
+        """What each of its actions charges, by the action's name."""
+        return charges(_installed(self.machine, self.plan.chips_used))
+
+
 def simulate(
     machine: Machine,
     trace: Trace,
@@ -49,27 +73,40 @@ def simulate(
         both are run again with what bounds them twice as fast.
     Raises: MappingError: when the machine cannot hold the trace; SimulationError: when memory is short.
     """
+    inference = run_once(machine, trace, engine=engine, detail=detail, stream=stream)
+    return measure(inference, what_if=what_if)
+
+
+def run_once(
+    machine: Machine, trace: Trace, *, engine: str = "auto", detail: str = "module", stream: bool = False
+) -> Inference:
+    """Run one inference of ``trace`` in an empty machine, the first half of ``simulate``.
+
+    Args: as of ``simulate``; stream: whether ``measure`` is to run one.
+    Raises: as ``simulate``.
+    """
     plan = map_trace(machine, trace)
     check_memory(machine, trace, plan, stream=stream)
     graph = lower(machine, trace, plan)
     options = {"detail": detail, "stream": stream, "in_flight": machine.mapping.in_flight}
     runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
+    return Inference(machine, trace, plan, options, runs, graph, _alone(graph, runs))
+
+
+def measure(inference: Inference, *, what_if: bool = False) -> Result:
+    """Run the stream, if there is to be one, and collect the result: the second half of ``simulate``."""
+    machine, trace, plan = inference.machine, inference.trace, inference.plan
+    graph, start, runs, options = inference.graph, inference.start, inference.engine, inference.options
     limit = in_flight_limit(plan)
-    start, settled = _run(graph, runs, options, limit)
+    settled = _settled(graph, runs, options, limit)
     bounds = bottleneck(graph, start, settled, _media(machine), limit)
     if what_if:
         for part in bounding_classes(bounds):
             faster = twice_as_fast(graph, part)
-            bounds["what_if"][part] = times(faster, *_run(faster, runs, options, limit))
+            bounds["what_if"][part] = times(
+                faster, _alone(faster, runs), _settled(faster, runs, options, limit)
+            )
     return collect(_setting(machine, trace, plan, options), graph, start, settled, bounds)
-
-
-def _run(
-    graph: TaskGraph, engine: type[Engine], options: dict[str, Any], limit: int | None
-) -> tuple[NDArray[np.int64], Stream | None]:
-    """(tasks,) the starts of one inference in an empty machine, and the settled stream if one is wanted."""
-    start = _alone(graph, engine)
-    return start, measure_stream(graph, engine, options["in_flight"], limit) if options["stream"] else None
 
 
 def _alone(graph: TaskGraph, engine: type[Engine]) -> NDArray[np.int64]:
@@ -77,6 +114,13 @@ def _alone(graph: TaskGraph, engine: type[Engine]) -> NDArray[np.int64]:
     run = engine(graph, inferences=1)
     run.advance(1)
     return run.last_start()
+
+
+def _settled(
+    graph: TaskGraph, engine: type[Engine], options: dict[str, Any], limit: int | None
+) -> Stream | None:
+    """The settled stream, if one is wanted."""
+    return measure_stream(graph, engine, options["in_flight"], limit) if options["stream"] else None
 
 
 def _media(machine: Machine) -> set[str]:

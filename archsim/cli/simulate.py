@@ -8,6 +8,7 @@ from pathlib import Path
 import archsim
 from archsim.cli.options import Verbs, add_machine
 from archsim.cli.progress import progress
+from archsim.cli.timeline import add_timeline, timeline_limits, timeline_of, write_timeline_file
 
 _DESCRIPTION = """\
 Run a workload trace on a machine: latency, throughput, energy, area, utilisation, and where the
@@ -53,6 +54,7 @@ def add_parser(verbs: Verbs) -> None:
         action="store_true",
         help="run again with what bounds latency and throughput twice as fast, and tell the speed-up",
     )
+    add_timeline(parser)
 
 
 def run(arguments: argparse.Namespace) -> str:

@@ -76,9 +76,10 @@ def build_timeline(
     Raises: ArchsimError: for a layer or a class that there is not, or when nothing is left to draw.
     """
     check_known(limits, *_layers_and_classes(graph))
-    window, until = limits.window, start + np.maximum(graph.occupancy, 1)
+    window, holding = limits.window, graph.resource >= 0
+    until = start + np.maximum(graph.occupancy, holding)
     first, last = window.start_ns * clock_ghz, window.end_ns * clock_ghz
-    chosen = (graph.resource >= 0) & _of_layers(graph, limits) & _of_classes(graph, limits)
+    chosen = holding & _of_layers(graph, limits) & _of_classes(graph, limits)
     inside = chosen & (start < last) & (until > first)
     if not inside.any():
         raise ArchsimError(_nothing(window, start[chosen], until[chosen], clock_ghz))

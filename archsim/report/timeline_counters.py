@@ -48,13 +48,8 @@ def counters(
     """
     classes = sorted({resource.part for resource in graph.resources})
     chips = sorted({resource.place.chip for resource in graph.resources})
-    group_of = np.array(
-        [
-            chips.index(resource.place.chip) * len(classes) + classes.index(resource.part)
-            for resource in graph.resources
-        ],
-        dtype=np.int64,
-    )
+    shape = len(chips), len(classes)
+    groups = [chips.index(each.place.chip) * shape[1] + classes.index(each.part) for each in graph.resources]
     edges = _edges(span)
     width_ns = np.diff(edges) / clock_ghz
     # a picojoule a nanosecond is a milliwatt, a byte a nanosecond is 10^9 bytes a second
@@ -62,7 +57,7 @@ def counters(
         ("power (mW)", task_energy(graph, prices), 1.0),
         ("traffic (bytes/s)", _moved_bytes(graph), 1e9),
     ):
-        sums = _sums(graph, start, amount, group_of, edges).reshape(-1, len(classes), len(edges) - 1)
+        sums = _sums(graph, start, amount, np.array(groups), edges, shape)
         for chip, rows in zip(chips, sums * (unit / width_ns), strict=True):
             series = {kind: row for kind, row in zip(classes, rows, strict=True) if row.any()}
             if series:
@@ -91,11 +86,15 @@ def _sums(
     amount: NDArray[np.float64],
     group_of: NDArray[np.int64],
     edges: NDArray[np.int64],
+    shape: tuple[int, int],
 ) -> NDArray[np.float64]:
-    """(groups, intervals) what the tasks of each group of resources contribute to each interval."""
-    groups, intervals = int(group_of.max()) + 1, len(edges) - 1
-    within = np.zeros(groups * (intervals + 1))
-    rates = np.zeros(groups * (intervals + 1))
+    """(*shape, intervals) what the tasks of each group of resources contribute to each interval.
+
+    Args: group_of: (resources,) flat index into ``shape``.
+    """
+    intervals = len(edges) - 1
+    within = np.zeros(shape[0] * shape[1] * (intervals + 1))
+    rates = np.zeros_like(within)
     for first in range(0, len(graph), _CHUNK):
         some = slice(first, first + _CHUNK)
         real = np.flatnonzero(amount[some] > 0) + first
@@ -110,8 +109,8 @@ def _sums(
             until = edges[np.minimum(interval + 1, intervals)]
             within += np.bincount(cell, change * (until - instant), len(within))
             rates += np.bincount(cell, change, len(rates))
-    later = np.cumsum(rates.reshape(groups, -1)[:, :-1], axis=1)
-    sums = within.reshape(groups, -1)[:, :-1].copy()
-    sums[:, 1:] += later[:, :-1] * np.diff(edges)[1:]
-    sums[sums < _DUST * sums.max(axis=1, keepdims=True, initial=0)] = 0
+    later = np.cumsum(rates.reshape(*shape, -1)[..., :-2], axis=-1)
+    sums = within.reshape(*shape, -1)[..., :-1]
+    sums[..., 1:] += later * np.diff(edges)[1:]
+    sums[sums < _DUST * sums.max(axis=-1, keepdims=True)] = 0
     return sums

@@ -16,7 +16,7 @@ from archsim.workload.operations import Phase, Trace
 BYTES_PER_TASK = 500
 """Peak memory of building a graph and running one inference, as benchmarks/memory.py measures it."""
 
-BYTES_PER_TASK_IN_FLIGHT = 80
+BYTES_PER_TASK_IN_FLIGHT = 50
 """The same of each further inference of a stream."""
 
 SURELY_SMALL = 2_000_000

@@ -59,7 +59,7 @@ def test_a_value_of_the_file_that_is_wrong_may_be_set_right(load: Load, toy: str
 
 KEYS_OF_MAPPING = (
     "linear, attention, nonlinear, intermediates, embedding, slc_rate, svd, replication, tensor_parallel, "
-    "in_flight, score_slots, sources"
+    "tensor_split, in_flight, score_slots, sources"
 )
 
 

@@ -67,7 +67,7 @@ def test_the_estimate_of_tasks_is_close(model: str, tokens: int, decode: int) ->
 
 
 def test_a_run_without_enough_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two million tasks of 500 bytes, and of 80 for each of 23 more inferences, in a free gigabyte."""
+    """Two million tasks of 500 bytes, and of 50 for each of 23 more inferences, in a free gigabyte."""
     machine, trace = load_hardware(PRESET), generate("bert_large", tokens=2048, head=False)
     plan = map_trace(machine, trace)
     monkeypatch.setattr(memory, "available_bytes", lambda: 10**9)
@@ -76,8 +76,8 @@ def test_a_run_without_enough_memory_is_refused(monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(SimulationError) as error:
         memory.check_memory(machine, trace, plan, stream=True)
     assert str(error.value) == (
-        "one inference of bert_large is about 2e+06 tasks, 24 of them in flight, which need 4.7 GB; "
-        "1.0 GB are free: 3.7 GB short; use fewer tokens or decode steps, or run without the stream"
+        "one inference of bert_large is about 2e+06 tasks, 24 of them in flight, which need 3.3 GB; "
+        "1.0 GB are free: 2.3 GB short; use fewer tokens or decode steps, or run without the stream"
     )
     monkeypatch.setattr(memory, "estimated_tasks", lambda *_: 4_000_000)
     with pytest.raises(SimulationError) as error:
