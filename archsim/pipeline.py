@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from archsim.parts.part import Held
 from archsim.results.bottleneck import bottleneck, bounding_classes, times
 from archsim.results.collect import Setting, collect
 from archsim.results.record import Result
+from archsim.schedule.detail import choose_detail
 from archsim.schedule.host import OUTPUT
 from archsim.schedule.lower import lower
 from archsim.schedule.memory import check_memory
@@ -68,26 +69,38 @@ def simulate(
 ) -> Result:
     """Run one inference of ``trace`` in an empty machine, then a stream of them until it settles.
 
-    Args: engine: ``auto``, ``event`` or ``fast``; the result does not depend on it; detail: ``module``;
-        stream: whether the throughput is measured, or taken from one inference at a time; what_if: whether
-        both are run again with what bounds them twice as fast.
-    Raises: MappingError: when the machine cannot hold the trace; SimulationError: when memory is short.
+    Args: engine: ``auto``, ``event`` or ``fast``; the result does not depend on it; detail: ``module`` or
+        ``array``: what is a task, which changes no cycle in which an operation starts or ends; stream:
+        whether the throughput is measured, or taken from one inference at a time; what_if: whether both
+        are run again with what bounds them twice as fast.
+    Raises: MappingError: when the machine cannot hold the trace, or has no whole arrays for ``array``;
+        SimulationError: when memory is short.
     """
     inference = run_once(machine, trace, engine=engine, detail=detail, stream=stream)
     return measure(inference, what_if=what_if)
 
 
 def run_once(
-    machine: Machine, trace: Trace, *, engine: str = "auto", detail: str = "module", stream: bool = False
+    machine: Machine,
+    trace: Trace,
+    *,
+    engine: str = "auto",
+    detail: str = "module",
+    stream: bool = False,
+    announce: Callable[[int], None] | None = None,
 ) -> Inference:
     """Run one inference of ``trace`` in an empty machine, the first half of ``simulate``.
 
-    Args: as of ``simulate``; stream: whether ``measure`` is to run one.
+    Args: as of ``simulate``; stream: whether ``measure`` is to run one; announce: told the number of
+        tasks before they run.
     Raises: as ``simulate``.
     """
+    level = choose_detail(detail, machine)
     plan = map_trace(machine, trace)
-    check_memory(machine, trace, plan, stream=stream)
-    graph = lower(machine, trace, plan)
+    check_memory(machine, trace, plan, level, stream=stream)
+    graph = lower(machine, trace, plan, level)
+    if announce is not None:
+        announce(len(graph))
     options = {"detail": detail, "stream": stream, "in_flight": machine.mapping.in_flight}
     runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
     return Inference(machine, trace, plan, options, runs, graph, _alone(graph, runs))

@@ -10,6 +10,7 @@ from threading import Event, Thread
 
 _PATIENCE_S = 1.0
 _REFRESH_S = 0.25
+_CLEAR = "\r\x1b[K"
 
 
 @contextmanager
@@ -28,6 +29,11 @@ def progress(what: str) -> Iterator[None]:
         thread.join()
 
 
+def note(text: str) -> None:
+    """Print a line on stderr, in the place of the progress line if there is one."""
+    print(f"{_CLEAR if sys.stderr.isatty() else ''}{text}", file=sys.stderr, flush=True)
+
+
 def _show(what: str, done: Event) -> None:
     """Rewrite the line until ``done``, then clear it."""
     start = time.monotonic()
@@ -35,4 +41,4 @@ def _show(what: str, done: Event) -> None:
         return
     while not done.wait(_REFRESH_S):
         print(f"\r{what}, {time.monotonic() - start:.0f} s ", end="", file=sys.stderr, flush=True)
-    print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+    print(_CLEAR, end="", file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import archsim
 from archsim.cli.options import Verbs, add_machine
-from archsim.cli.progress import progress
+from archsim.cli.progress import note, progress
 from archsim.cli.timeline import add_timeline, timeline_limits, timeline_of, write_timeline_file
 
 _DESCRIPTION = """\
@@ -39,9 +39,10 @@ def add_parser(verbs: Verbs) -> None:
     )
     parser.add_argument(
         "--detail",
-        choices=("module",),
+        choices=("module", "array"),
         default="module",
-        help="module: one task a token and matrix shard (default)",
+        help="module: one task a token and matrix shard (default); array: one a read, conversion or row "
+        "operation, in the same cycles",
     )
     parser.add_argument(
         "--no-stream",
@@ -58,26 +59,37 @@ def add_parser(verbs: Verbs) -> None:
 
 
 def run(arguments: argparse.Namespace) -> str:
-    """Simulate, write the output directory if one is asked for, and return the summary or the JSON."""
+    """Simulate, write what is asked for, and return the summary or the JSON."""
+    from archsim.pipeline import measure, run_once
     from archsim.report.summary import summary_text
     from archsim.results.output import check_directory, write_directory
 
     if arguments.out is not None:
         check_directory(arguments.out, arguments.overwrite)
+    limits = timeline_limits(arguments)
     machine = archsim.load_hardware(arguments.hardware, arguments.overrides)
     trace = archsim.load_trace(arguments.trace)
     with progress("simulating"):
-        result = archsim.simulate(
+        inference = run_once(
             machine,
             trace,
             engine=arguments.engine,
             detail=arguments.detail,
             stream=arguments.stream,
-            what_if=arguments.what_if,
+            announce=_announce if arguments.detail == "array" else None,
         )
+        timeline = None if limits is None else timeline_of(inference, limits)
+        result = measure(inference, what_if=arguments.what_if)
     result_json = result.to_json()
     written = ""
     if arguments.out is not None:
         write_directory(arguments.out, {"result.json": result_json}, arguments.overwrite)
         written = f"\nThe whole result is in {Path(arguments.out, 'result.json')}.\n"
+    if timeline is not None:
+        written += write_timeline_file(arguments.timeline, timeline)
     return result_json if arguments.json else summary_text(result) + written
+
+
+def _announce(tasks: int) -> None:
+    """Say how large a run at array detail is, before it starts."""
+    note(f"archsim: detail array: an inference is {tasks:,} tasks")

@@ -85,7 +85,7 @@ def timeline_of(inference: Inference, limits: Limits) -> Timeline:
     )
 
 
-def write(file: str, timeline: Timeline) -> str:
+def write_timeline_file(file: str, timeline: Timeline) -> str:
     """Write the timeline, with its size on stderr ahead if it is large; returns what the summary says of it.
 
     Raises: OutputError: when it cannot be written.

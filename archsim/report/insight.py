@@ -11,7 +11,9 @@ _SAME = 1e-3
 """Intervals that differ by less are equal: the tolerance at which a stream is said to have settled."""
 
 _WORTH_TELLING = 0.01
-"""The least share of the critical path that a queue is named for."""
+"""The least share of the critical path for which a resource that is waited for is named."""
+
+_KINDS = ("compute", "transfer", "waiting")
 
 
 def insight(result: Result) -> list[str]:
@@ -28,14 +30,14 @@ def _latency(record: Mapping[str, Any]) -> str:
         return "Nothing bounds latency: no task takes time."
     part, cycles = next(iter(record["by_class"].items()))
     operation, longest = next(iter(record["by_operation"].items()))
-    queues = {name: waited / total for name, waited in record["waiting_by_class"].items()}
-    shown = [f"{name} {share:.1%}" for name, share in queues.items() if share >= _WORTH_TELLING]
-    waits = f" ({', '.join(shown)})" if shown else ""
+    compute, transfer, waiting = (record[f"{kind}_cycles"] / total for kind in _KINDS)
+    busy = {name: waited / total for name, waited in record["waiting_by_class"].items()}
+    shown = [f"{name} {share:.1%}" for name, share in busy.items() if share >= _WORTH_TELLING]
+    where = f" ({', '.join(shown)})" if shown else ""
     return (
         f"Latency is bound by {part}: {cycles / total:.1%} of the {total:,} cycles of the critical path; its "
-        f"longest operation is {operation}, {longest / total:.1%}. The path is "
-        f"{record['compute_cycles'] / total:.1%} compute, {record['transfer_cycles'] / total:.1%} transfer and "
-        f"{record['waiting_cycles'] / total:.1%} waiting in queues{waits}."
+        f"longest operation is {operation}, {longest / total:.1%}. The path is {compute:.1%} compute, "
+        f"{transfer:.1%} transfer and {waiting:.1%} waiting for busy resources{where}."
     )
 
 

@@ -28,7 +28,7 @@ from archsim.results.energy import operation_name
 from archsim.results.output import fresh_file
 from archsim.task_graph import TaskGraph
 
-_CHUNK = 50_000  # events that are text at a time
+_CHUNK = 20_000  # events that are text at a time: Ctrl-C waits for no more
 _SAMPLE = 1000  # slices whose length is measured to estimate a file's
 _COMPRESSION = 4  # of gzip: half the time of the usual 9 for a tenth more bytes
 _CRITICAL = '"cat":"critical path","name":"critical path"'

@@ -3,8 +3,8 @@
 Its keys, all in cycles of the system clock:
 
 - ``cycles``: the latency of one inference, which is ``compute_cycles`` + ``transfer_cycles`` +
-  ``waiting_cycles``: tasks at work on parts, on buses and links, and, while one more task of the path was
-  ready for the same server, waiting in its queue.
+  ``waiting_cycles``: work that the result depends on, on parts and on buses and links, and tasks that hold
+  the server for which the next one waits.
 - ``by_class``, ``by_operation``, ``by_layer``: the same cycles by the resource class, the operation and the
   layer of the task that accounts for them; each table sums to ``cycles``.
 - ``waiting_by_class``: the waiting among them; sums to ``waiting_cycles``.
@@ -45,7 +45,7 @@ def bottleneck(
     """
     path = critical_path(graph, start)
     by_class = _by_class(graph, path, path.cycles)
-    waiting = _by_class(graph, path, path.waiting_cycles)
+    waiting = _by_class(graph, path, np.where(path.waiting, path.cycles, 0))
     transfer = sum(by_class.get(part, 0) - waiting.get(part, 0) for part in media)
     queued = sum(waiting.values())
     return {

@@ -11,8 +11,8 @@ the next one waited for its result; its occupancy, if the next one waited for it
 next one waited for its start. So every cycle from 0 to the end belongs to exactly one task, and any
 breakdown of them sums to the latency.
 
-Some of those cycles are *waiting*: the next task was ready, and stood in the queue while this one held the
-server. They are the price of sharing: more servers or copies remove them, a shorter latency does not.
+In the first case the cycles are work that the result depends on; in the second they are *waiting* for a
+busy server: the price of sharing, which more servers or copies would lower.
 
 Ties: a predecessor goes before a holder, a finish before a start, an earlier task number before a later one.
 A task that held the server for no time is no holder: the one ahead of it released the server in the same
@@ -40,13 +40,13 @@ class CriticalPath:
     """The tasks that decided the end of a run, the first to start first.
 
     Args: tasks: (steps,) from the entry to the exit; cycles: (steps,) that each accounts for, from its
-        start to the start of the next one; waiting_cycles: (steps,) of those, in which the next one was
-        ready and stood in the queue.
+        start to the start of the next one; waiting: (steps,) whether the next one waited for the server
+        that this one held, and not for this one's result.
     """
 
     tasks: NDArray[np.int64]
     cycles: NDArray[np.int64]
-    waiting_cycles: NDArray[np.int64]
+    waiting: NDArray[np.bool_]
 
     @property
     def total_cycles(self) -> int:
@@ -58,26 +58,24 @@ def critical_path(graph: TaskGraph, start: NDArray[np.int64]) -> CriticalPath:
     """The path of one inference that ran in an empty machine.
 
     Args: start: (tasks,) cycles at which its tasks did.
+    Raises: ValueError: when no task was bound like that, as in a stream, where others hold the servers.
     """
-    ready, bound = _ready(graph, start)
+    bound = _bound_by_predecessors(graph, start)
+    queued = bound == _UNKNOWN
     tasks = _walk(graph, start, bound)
-    began = start[tasks]
-    until = np.append(began[1:], began[-1])
-    queued = until - np.maximum(began, np.append(ready[tasks[1:]], until[-1]))
-    return CriticalPath(tasks, until - began, np.maximum(queued, 0))
+    end = start[tasks[-1]]
+    cycles = np.diff(start[tasks], append=end)
+    return CriticalPath(tasks, cycles, np.append(queued[tasks[1:]], False))
 
 
-def _ready(graph: TaskGraph, start: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """(tasks,) when each became ready, and which predecessor bound its start, _UNKNOWN where none did."""
-    ready = np.zeros(len(graph), dtype=np.int64)
-    for _, target, allowed in _waits(graph, start):
-        np.maximum.at(ready, target, allowed)
+def _bound_by_predecessors(graph: TaskGraph, start: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(tasks,) which predecessor bound each start, _UNKNOWN where none did."""
     bound = np.full(len(graph), _UNKNOWN, dtype=np.int32)
     for source, target, allowed in _waits(graph, start):
         binding = (allowed == start[target]) & (bound[target] == _UNKNOWN)
         # edges are sorted by source: backwards, the earliest of several is written last, and stays
         bound[target[binding][::-1]] = source[binding][::-1]
-    return ready, bound
+    return bound
 
 
 def _waits(
@@ -135,4 +133,8 @@ class _Holders:
         late = served[self._bound[served] == _UNKNOWN]
         holding = served[self._release[served] > self._start[served]]
         holding = holding[np.argsort(self._release[holding], kind="stable")]
-        self._bound[late] = holding[np.searchsorted(self._release[holding], self._start[late])]
+        place = np.searchsorted(self._release[holding], self._start[late])
+        holder = holding[np.minimum(place, len(holding) - 1)]
+        if (self._release[holder] != self._start[late]).any():
+            raise ValueError(f"nothing of the inference itself explains when task {task} started")
+        self._bound[late] = holder

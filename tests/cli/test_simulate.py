@@ -114,7 +114,7 @@ def test_ctrl_c_leaves_nothing(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(archsim, "simulate", interrupted)
+    monkeypatch.setattr("archsim.pipeline.measure", interrupted)
     before = set(tmp_path.iterdir())
     assert main(["simulate", preset, small, "--out", f"{tmp_path}/a/b"]) == 130
     assert capsys.readouterr() == ("", "archsim: interrupted\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from archsim.errors import OutputError
-from archsim.results.output import check_directory, write_directory, write_file
+from archsim.results.output import check_directory, check_file, fresh_file, write_directory, write_file
 
 FILES = {"result.json": '{"a": "µ"}\n'}
 
@@ -203,3 +203,31 @@ def test_a_file_that_cannot_be_written_leaves_nothing(
 def test_a_device_is_written_to_and_not_replaced() -> None:
     write_file("/dev/null", "x")
     assert not Path("/dev/null").is_file()
+
+
+def test_a_fresh_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    with fresh_file(tmp_path / "a/t.json") as file:
+        file.write(b"one ")
+        file.write(b"two")
+        assert not (tmp_path / "a/t.json").exists()
+    assert listing(tmp_path) == {"a": None, "a/t.json": b"one two"}
+
+
+def test_a_fresh_file_that_is_not_finished_leaves_what_was_there(tmp_path: Path) -> None:
+    write_file(tmp_path / "t.json", "old")
+    with pytest.raises(KeyboardInterrupt), fresh_file(tmp_path / "t.json") as file:
+        file.write(b"new")
+        raise KeyboardInterrupt
+    assert listing(tmp_path) == {"t.json": b"old"}
+
+
+def test_a_file_is_checked_without_a_trace(tmp_path: Path) -> None:
+    write_file(tmp_path / "t.json", "old")
+    for place in ("t.json", "new.json", "a/b/new.json"):
+        check_file(tmp_path / place)
+    check_file("/dev/null")
+    assert listing(tmp_path) == {"t.json": b"old"}
+    for place, reason in (("", "is a directory"), ("t.json/a", f"{tmp_path}/t.json is not a directory")):
+        with pytest.raises(OutputError) as error:
+            check_file(f"{tmp_path}/{place}")
+        assert str(error.value) == f"{tmp_path}/{place}: cannot be written: {reason}"

@@ -63,7 +63,7 @@ def test_the_estimate_of_tasks_is_close(model: str, tokens: int, decode: int) ->
     machine = load_hardware(PRESET)
     plan = map_trace(machine, trace)
     tasks = len(lower(machine, trace, plan))
-    assert memory.estimated_tasks(machine, trace, plan) == pytest.approx(tasks, rel=0.1)
+    assert memory.estimated_tasks(machine, trace, plan, "module") == pytest.approx(tasks, rel=0.1)
 
 
 def test_a_run_without_enough_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
