@@ -23,9 +23,7 @@ class Section(BaseModel):
     or ``assumption: ...``.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, allow_inf_nan=False, strict=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, strict=True)
 
     sources: dict[str, Source] = Field(default_factory=dict)
     """Where the numbers of this section come from, by field name."""
@@ -105,10 +103,12 @@ class CostTable:
 
     Args: actions: by full name, such as ``analog.adc.mlc``, the key under which the task graph counts it,
         what it charges to which components; components: what one instance consists of;
-        cells: memory cells that wear out; write_action: the action that counts the cells written.
+        cells: memory cells that wear out; write_action: the action that counts the cells written;
+        endurance_writes: that a cell survives, None where nobody says.
     """
 
     actions: dict[str, tuple[Charge, ...]]
     components: tuple[Component, ...]
     cells: int = 0
     write_action: str = ""
+    endurance_writes: float | None = None

@@ -33,6 +33,8 @@ class NorArray(Section):
     """Cycles of writing a row."""
     read_cycles: Annotated[int, Field(ge=0, le=10**6)]
     """Cycles of reading a row."""
+    endurance_writes: Positive | None = None
+    """Writes that a cell survives; without it no lifetime is told."""
     cost: Cost
     """The cells of the reference module; an action is one column in a row operation for one cycle."""
 
@@ -208,7 +210,9 @@ class NorModule:
         # the cells that an operation writes wear out; their energy is in the row operation's
         actions = {f"{self.name}.column_cycle": tuple(charges), f"{self.name}.cell_write": ()}
         cells = model.arrays * model.array.rows * model.array.columns
-        return CostTable(actions, tuple(components), cells, f"{self.name}.cell_write")
+        return CostTable(
+            actions, tuple(components), cells, f"{self.name}.cell_write", model.array.endurance_writes
+        )
 
     def _rows(
         self,

@@ -49,9 +49,10 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _row("area", f"{area['total']:.1f} mm2: {_shares(area['by_component'], area['total'])}")
     yield from _row("efficiency", _efficiency(result))
     yield from _row(
-        "utilisation", ", ".join(f"{part} {share:.1%}" for part, share in result.utilisation.items())
+        "utilisation", ", ".join(f"{part} {min(share, 1):.1%}" for part, share in result.utilisation.items())
     )
-    yield from _row("mapping", _mapping(result))
+    for number, line in enumerate(_mapping(result)):
+        yield from _row("" if number else "mapping", line)
     yield from _row("programming", _programming(result))
     for warning in result.warnings:
         yield from _row("warning", warning)
@@ -66,7 +67,7 @@ def _lines(result: Result) -> Iterator[str]:
 
 def _title(result: Result) -> str:
     work = result.workload
-    shape = [f"{work['layers']} layers"]
+    shape = [_count(work["layers"], "layer")]
     if work["prefill_tokens"]:
         shape.append(f"{work['prefill_tokens']} tokens of prefill")
     if work["decode_steps"]:
@@ -90,7 +91,7 @@ def _throughput(result: Result) -> str:
     in_flight = int(rate["in_flight"])
     measured = f"{in_flight} in flight" if result.options["stream"] else "one at a time, no stream was run"
     return (
-        f"{rate['inferences_per_s']:,.1f} inferences/s, {_si(rate['tokens_per_s'], 'tokens/s')}, one every "
+        f"{rate['inferences_per_s']:,.1f} inferences/s, {rate['tokens_per_s']:,.0f} tokens/s, one every "
         f"{_si(rate['interval_ns'] * 1e-9, 's')} ({measured})"
     )
 
@@ -111,30 +112,34 @@ def _efficiency(result: Result) -> str:
     )
 
 
-def _mapping(result: Result) -> str:
+def _mapping(result: Result) -> Iterator[str]:
+    """Where things lie: a line for the machine, for each part that holds something, and for the copies."""
     mapping = result.mapping
-    chips = mapping["chips_used"]
-    texts = [f"{chips} chip{'s' * (chips > 1)}, {mapping['pus_per_layer']:g} PUs a layer"]
+    pus = mapping["pus_per_layer"]
+    yield f"{_count(mapping['chips_used'], 'chip')}, {_count(pus, 'PU')} a layer, {mapping['idle_pus']} idle"
     for name, use in mapping["parts"].items():
-        wasted = f" ({use['wasted']:.0f} wasted)" if use["wasted"] >= 0.5 else ""
         share = use["used"] / use["total"]
-        texts.append(f"{name} {use['used']:,} of {use['total']:,} {use['unit']}{wasted}, {share:.0%}")
-    copies = mapping["replicas"].values()
-    if copies:
-        texts.append(f"copies {_span(min(copies), max(copies))}")
-    if whole := mapping["whole_instead"]:
-        texts.append(_whole_instead(whole))
-    return "; ".join(texts)
+        wasted = f", {use['wasted']:,.0f} of them wasted" if use["wasted"] >= 0.5 else ""
+        yield f"{name}: {use['used']:,} of {use['total']:,} {use['unit']} ({share:.1%}){wasted}"
+    if copies := mapping["replicas"].values():
+        instead = _whole_instead(mapping["whole_instead"])
+        yield f"copies of the weights: {_span(min(copies), max(copies))}{instead}"
 
 
-def _whole_instead(whole: Mapping[str, Any]) -> str:
-    """What the same mapping gives with whole arrays, where cells were counted."""
+def _whole_instead(whole: Mapping[str, Any] | None) -> str:
+    """What the same mapping gives with whole units, where cells were counted."""
+    if whole is None:
+        return ""
     if not whole["feasible"]:
-        return f"'ideal' copies; with whole arrays the model does not fit, {whole['short']} a PU short"
+        return f" by cells; in whole units the model does not fit, {whole['short']} a PU short"
     return (
-        f"'ideal' copies; with whole arrays {whole['copies']:g}, and {whole['interval_cycles']:g} cycles between "
+        f" by cells; in whole units {whole['copies']:g}, with {whole['interval_cycles']:g} cycles between "
         "two tokens of the slowest stage"
     )
+
+
+def _count(number: float, what: str) -> str:
+    return f"{number:g} {what}{'s' * (number != 1)}"
 
 
 def _programming(result: Result) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ PEAK_WINDOW_NS = 1000.0
 
 RETICLE_MM2 = 858.0
 """The largest chip that a lithography exposure makes: 26 mm x 33 mm, the scanner field."""
+
+NS_PER_HOUR = 3.6e12
+
+HOURS_PER_YEAR = 8760.0
 
 PACKAGE_W = 1000.0
 """Power that a liquid-cooled accelerator package takes away; assumption, after the packages sold in 2024."""
@@ -99,7 +103,11 @@ def collect(
         programming=setting.programming,
         wear=writes_per_cell(setting.installed, action_counts(graph)),
         critical_path=critical_path,
-        warnings=(*setting.warnings, *_warnings(setting, area, power["average"], stream)),
+        warnings=(
+            *setting.warnings,
+            *_warnings(setting, area, power["average"], stream),
+            *_short_lives(setting, graph, interval_ns),
+        ),
         assumptions=tuple(setting.assumptions),
     )
 
@@ -188,6 +196,21 @@ def _warnings(
     if stream and not stream.converged:
         found.append("the stream did not settle: the throughput is the mean over its last windows")
     return found
+
+
+def _short_lives(setting: Setting, graph: TaskGraph, interval_ns: float) -> Iterator[str]:
+    """Parts whose cells wear out within a year of the stream, on average over all of them."""
+    wear = writes_per_cell(setting.installed, action_counts(graph))
+    for part in setting.installed:
+        endurance, writes = part.table.endurance_writes, wear.get(part.name, 0.0)
+        if endurance is None or not writes:
+            continue
+        hours = endurance / writes * interval_ns / NS_PER_HOUR
+        if hours < HOURS_PER_YEAR:
+            yield (
+                f"the cells of {part.name} are written {writes:.3g} times an inference on average: at this "
+                f"rate an endurance of {endurance:.0e} writes lasts {hours:.3g} hours"
+            )
 
 
 def _largest_first(table: Mapping[str, float]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from archsim.hardware.machine import Machine
 from archsim.task_graph import Detail
 
 DETAILS: dict[str, Detail] = {"module": "module", "array": "array"}
-"""``module``: one task for all that a part does for a token; ``array``: one a read, conversion, row operation.
+"""``module``: one task for what a part does for a token; ``array``: one a read, conversion, row operation.
 
 Every operation starts and ends in the same cycles at both.
 """

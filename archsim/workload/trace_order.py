@@ -15,7 +15,15 @@ def order_operations(operations: list[Operation]) -> tuple[list[Operation], list
         and so on; what is in a cycle or waits for one is not among the ordered.
     """
     number = {op.id: index for index, op in enumerate(operations)}
-    producers = [sorted({number[name] for name in op.after if name in number}) for op in operations]
+    routers: dict[int | None, list[str]] = {}
+    for op in operations:
+        if op.kind == "route":
+            routers.setdefault(op.layer, []).append(op.id)
+    producers = []
+    for op in operations:
+        # an expert's tokens are known when its layer's router has chosen them
+        waits_for = [*op.after, *(routers.get(op.layer, ()) if op.expert is not None else ())]
+        producers.append(sorted({number[name] for name in waits_for if name in number}))
     if all(not waits or waits[-1] < index for index, waits in enumerate(producers)):
         return operations, []
     consumers: list[list[int]] = [[] for _ in operations]

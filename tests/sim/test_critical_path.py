@@ -157,7 +157,7 @@ def edges_inside(graph: TaskGraph) -> set[tuple[int, int, bool]]:
     return found
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_random_graphs(data, random_graphs):
     graph = data.draw(random_graphs)

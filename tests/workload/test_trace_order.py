@@ -48,3 +48,10 @@ def test_a_chain_of_a_hundred_thousand_in_reverse() -> None:
     ordered, found = order_operations(operations)
     assert ordered == operations[::-1]
     assert not found
+
+
+def test_experts_come_after_their_layers_router() -> None:
+    expert = Operation("e", "linear", 0, ("x",), rows=1, columns=1, expert=0)
+    other = Operation("o", "linear", 1, ("x",), rows=1, columns=1, expert=0)
+    route = Operation("r", "route", 0, ("x",), width=1)
+    assert order([Operation("x", "add", None, width=1), expert, other, route]) == "xore"
