@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archsim.cli.main import main
 from archsim.errors import MappingError, SimulationError
 from archsim.hardware.loader import load_hardware
 from archsim.hardware.machine import Machine
@@ -108,14 +109,13 @@ def assert_same_actions(module: TaskGraph, array: TaskGraph) -> None:
 
 # -- a grid of machines, and a decoder with attention that all of them run
 
-HEADS = {"heads": 2, "kv_heads": 1, "head_size": 4}
 OPERATIONS = (
     Operation("q", "linear", 0, rows=12, columns=8),
     Operation("k", "linear", 0, rows=12, columns=4),
     Operation("v", "linear", 0, rows=12, columns=4),
-    Operation("scores", "attention_scores", 0, ("q", "k"), **HEADS),
+    Operation("scores", "attention_scores", 0, ("q", "k"), heads=2, kv_heads=1, head_size=4),
     Operation("softmax", "softmax", 0, ("scores",), heads=2),
-    Operation("context", "attention_context", 0, ("softmax", "v"), **HEADS),
+    Operation("context", "attention_context", 0, ("softmax", "v"), heads=2, kv_heads=1, head_size=4),
     Operation("o", "linear", 0, ("context",), rows=8, columns=12),
 )
 PHASES = (Phase("prefill", tokens=5), Phase("decode", steps=2, context=5))
@@ -376,6 +376,21 @@ def test_the_number_of_tasks_is_announced_before_they_run() -> None:
     machine = load_hardware(SMALL)
     inference = run_once(machine, MATRIX, detail="array", announce=told.append)
     assert told == [len(inference.graph)]
+
+
+def test_the_command_line_tells_it(capsys: pytest.CaptureFixture[str]) -> None:
+    trace = str(SMALL.parent / "matrix.trace")
+    assert main(["simulate", str(SMALL), trace, "--no-stream", "--detail", "array"]) == 0
+    # 3 tokens, each with 2 transfers in and 2 out, the input's join, 8 reads, samples, conversions and
+    # shift-and-adds, and the register write: 3 x 38; with the entry and the exit 116
+    assert capsys.readouterr().err == "archsim: detail array: an inference is 116 tasks\n"
+    assert main(["simulate", str(SMALL), trace, "--no-stream"]) == 0
+    assert capsys.readouterr().err == ""
+    ideal = ["simulate", str(SMALL), trace, "--detail", "array", "--set", "mapping.replication=ideal"]
+    assert main(ideal) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert err.startswith("mapping.replication: 'ideal' counts cells")
 
 
 def test_the_estimate_counts_row_operations_of_the_keys_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,6 @@ def _open(program: Program, run: Progress, loop: Loop, inference: int) -> int:
     base = context << program.shift
     for task in range(len(program.waits)):
         run.slot[base + task, STILL] = program.waits[task]
-        run.start[base + task] = -1
     if loop.in_flight > 0 and inference >= loop.in_flight:
         run.slot[base, STILL] += 1  # the entry waits for an inference to leave
     if inference < program.reach:
