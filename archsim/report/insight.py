@@ -70,7 +70,10 @@ def _unsaturated(result: Result) -> str:
         return f"Throughput is bound by storage: no more than {in_flight} inferences fit at a time."
     if result.options["in_flight"] != "auto":
         return f"Throughput is bound by mapping.in_flight, which allows {in_flight} inferences at a time."
-    return "Throughput is bound by no one resource: tasks wait for each other, and for room in buffers."
+    return (
+        "Throughput is bound by tasks that wait for each other and for room in buffers: no resource is busy "
+        "all the time."
+    )
 
 
 def _next_bound(part: str, best: Mapping[str, Any], interval: float) -> str:
@@ -78,7 +81,7 @@ def _next_bound(part: str, best: Mapping[str, Any], interval: float) -> str:
     if not busy:
         return f"There is no next bound: {part} takes no time."
     return (
-        f"The next bound is {part}: {_resource(best)} busy for {_cycles(busy)} cycles of each inference, "
+        f"The next bound is {part}: {_resource(best)} busy for {_cycles(busy)} of the {_cycles(interval)} cycles, "
         f"which allows {_times(interval / busy)} the throughput."
     )
 
@@ -96,8 +99,8 @@ def _what_if(record: Mapping[str, Any], part: str) -> str:
 
 
 def _resource(best: Mapping[str, Any]) -> str:
-    others = best["others"]
-    return f"{best['resource']} and {others} others are" if others else f"{best['resource']} is"
+    name, others = best["resource"], best["others"]
+    return f"{name} and {others} other{'s' * (others > 1)} are" if others else f"{name} is"
 
 
 def _cycles(cycles: float) -> str:

@@ -22,12 +22,13 @@ How many in flight. Three bounds keep the search short: with k in flight and eac
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
 busiest queue; and an inference in a stream takes no less time than one alone. (The last may fail by a
 scheduling anomaly; then ``auto`` may settle on more in flight than needed, never on a wrong interval.)
+The search ends early where it would take too many tasks, and says so.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -42,6 +43,10 @@ TOLERANCE = 1e-3
 
 _LEAST_COMPLETIONS = 24
 _MOST_WINDOWS = 12
+_LIKELY_WINDOWS = 2.5
+
+MOST_TASKS = 200_000_000
+"""``auto`` simulates about this many tasks at most, some 20 s of the fast engine, but always one loop."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +56,8 @@ class Stream:
     Args: in_flight: inferences inside at any time; interval_cycles: mean time between two that leave;
         bound_cycles: for which an inference holds the busiest queue: no interval is shorter;
         completions: simulated in this loop; converged: whether the interval settled; start, finish:
-        (tasks,) cycles of the inference that left last.
+        (tasks,) cycles of the inference that left last; searched: whether ``auto`` looked at all the
+        numbers in flight that it wanted to, or stopped for the time that it takes.
     """
 
     in_flight: int
@@ -61,6 +67,7 @@ class Stream:
     converged: bool
     start: NDArray[np.int64]
     finish: NDArray[np.int64]
+    searched: bool = True
 
 
 def measure_stream(
@@ -99,6 +106,12 @@ class _Loops:
         self._graph = graph
         self._engine = engine
         self.measured: dict[int, Stream] = {}
+        self._inferences = 0.0
+
+    def affordable(self, in_flight: int) -> bool:
+        """Whether another loop may be simulated; one always is."""
+        likely = self._inferences + _LIKELY_WINDOWS * in_flight
+        return not self.measured or in_flight in self.measured or likely * len(self._graph) <= MOST_TASKS
 
     def latency_cycles(self) -> int:
         """Of an inference alone in the machine."""
@@ -115,6 +128,7 @@ class _Loops:
     def _simulate(self, in_flight: int) -> Stream:
         engine = self._engine(self._graph, in_flight=in_flight, keep=1)
         interval, converged = _settle(engine, in_flight, self.bound_cycles)
+        self._inferences += len(engine.left) + in_flight / 2
         start = engine.last_start()
         finish = start + self._graph.latency
         return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
@@ -164,7 +178,7 @@ def _settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float,
 def _search(loops: _Loops, limit: int | None) -> Stream:
     """The smallest loop beyond which throughput rises by less than the tolerance."""
     latency = loops.latency_cycles()
-    best = _gallop(loops, math.ceil(latency / loops.bound_cycles), limit)
+    best, searched = _gallop(loops, math.ceil(latency / loops.bound_cycles), limit)
     enough = best.interval_cycles * (1 + TOLERANCE)
     low, high = max(1, math.ceil(latency / enough)), best.in_flight
     for in_flight, loop in loops.measured.items():
@@ -172,25 +186,34 @@ def _search(loops: _Loops, limit: int | None) -> Stream:
             high = min(high, in_flight)
         elif in_flight < high:
             low = max(low, in_flight + 1)
-    while low < high:
+    while low < high and searched:
         middle = (low + high) // 2
+        searched = loops.affordable(middle)
+        if not searched:
+            break
         if loops.measure(middle).interval_cycles <= enough:
             high = middle
         else:
             low = middle + 1
-    return loops.measure(high)
+    return replace(loops.measure(high), searched=searched)
 
 
-def _gallop(loops: _Loops, first: int, limit: int | None) -> Stream:
-    """The fastest loop on the way up from ``first``, until more in flight bring nothing or do not fit."""
+def _gallop(loops: _Loops, first: int, limit: int | None) -> tuple[Stream, bool]:
+    """The fastest loop on the way up from ``first``, until more in flight bring nothing or do not fit.
+
+    Returns: the loop, and whether the way was not cut short.
+    """
     most = math.inf if limit is None else limit
     best = loops.measure(int(max(1, min(first, most))))
     while best.in_flight < most and best.interval_cycles > loops.bound_cycles * (1 + TOLERANCE):
         inside_cycles = best.in_flight * best.interval_cycles
         needed = max(math.ceil(inside_cycles / loops.bound_cycles), math.ceil(1.25 * best.in_flight))
-        more = loops.measure(int(min(needed, 2 * best.in_flight, most)))
+        in_flight = int(min(needed, 2 * best.in_flight, most))
+        if not loops.affordable(in_flight):
+            return best, False
+        more = loops.measure(in_flight)
         gains = more.interval_cycles * (1 + TOLERANCE) <= best.interval_cycles
         best = min(best, more, key=lambda loop: loop.interval_cycles)
         if not gains:
             break
-    return best
+    return best, True

@@ -58,6 +58,13 @@ def test_the_api_gives_the_same(preset: str, small: str, capsys: pytest.CaptureF
     assert result.to_json() == capsys.readouterr().out
 
 
+def test_what_if_tells_the_speed_up(preset: str, small: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["simulate", preset, small, "--no-stream"]) == 0
+    plain = capsys.readouterr().out
+    assert main(["simulate", preset, small, "--no-stream", "--what-if"]) == 0
+    assert capsys.readouterr().out.startswith(f"{plain}Run with analog twice as fast: latency ")
+
+
 def test_an_override_changes_the_result(preset: str, small: str, capsys: pytest.CaptureFixture[str]) -> None:
     latencies = []
     for clock in ("1.0", "2.0"):

@@ -46,8 +46,8 @@ def test_what_bounds_a_run_and_what_would_be_next(result: Result) -> None:
         "Throughput is bound by analog: chip0.pu0.analog.w is busy for 240 of the 240 cycles between two "
         "inferences.",
         # 240 / 9
-        "The next bound is global_bus: chip0.global_bus is busy for 9 cycles of each inference, which allows "
-        "26.67x the throughput.",
+        "The next bound is global_bus: chip0.global_bus is busy for 9 of the 240 cycles, which allows 26.67x "
+        "the throughput.",
         # 261 / 136 and 240 / 120
         "Run with analog twice as fast: latency 136 cycles (1.92x as fast), one inference every 120 cycles "
         "(2.00x the throughput).",
@@ -63,17 +63,17 @@ def test_without_a_stream() -> None:
     ]
 
 
-def test_resources_that_tie_are_counted(result: Result) -> None:
-    busiest = {"analog": {"resource": "a", "busy_cycles": 240, "others": 2}}
+@pytest.mark.parametrize(("others", "who"), [(1, "a and 1 other are"), (2, "a and 2 others are")])
+def test_resources_that_tie_are_counted(result: Result, others: int, who: str) -> None:
+    busiest = {"analog": {"resource": "a", "busy_cycles": 240, "others": others}}
     assert insight(changed(result, busiest=busiest))[1] == (
-        "Throughput is bound by analog: a and 2 others are busy for 240 of the 240 cycles between two "
-        "inferences."
+        f"Throughput is bound by analog: {who} busy for 240 of the 240 cycles between two inferences."
     )
 
 
 NEXT = (
-    "The next bound is analog: chip0.pu0.analog.w is busy for 240 cycles of each inference, which allows "
-    "1.25x the throughput."
+    "The next bound is analog: chip0.pu0.analog.w is busy for 240 of the 300 cycles, which allows 1.25x the "
+    "throughput."
 )
 
 
@@ -92,7 +92,10 @@ def test_a_stream_that_the_machine_limits(result: Result) -> None:
 
 
 def test_a_stream_that_nothing_saturates(result: Result) -> None:
-    why = "Throughput is bound by no one resource: tasks wait for each other, and for room in buffers."
+    why = (
+        "Throughput is bound by tasks that wait for each other and for room in buffers: no resource is busy "
+        "all the time."
+    )
     assert insight(changed(result, interval_cycles=300.0))[1:3] == [why, NEXT]
 
 

@@ -212,3 +212,16 @@ def test_the_interval_is_that_of_a_long_stream(data, random_graphs, in_flight):
     assert stream.converged
     assert stream.interval_cycles == pytest.approx(long, rel=0.01)
     assert stream.interval_cycles >= bound * (1 - 1e-3)
+
+
+def test_a_search_that_takes_too_many_tasks_is_cut_short_and_says_so(monkeypatch):
+    # the graph of test_auto_stops_where_more_bring_nothing: alone 10 cycles, the unit held for 2, so that
+    # the first loop has 5 in flight; it is measured whatever it takes, the next ones are not
+    builder = GraphBuilder()
+    task = builder.add(builder.resource("r", "p"), 2, 10, ONE)
+    builder.ring(task, task, 1)
+    monkeypatch.setattr("archsim.sim.stream.MOST_TASKS", 1)
+    stream = measure_stream(builder.build(), EventEngine, "auto", None)
+    assert (stream.in_flight, stream.interval_cycles, stream.searched) == (5, 10.0, False)
+    # a first loop at the bound is the end of the search, and nothing is cut short
+    assert measure_stream(pipeline(2, 6, 2), EventEngine, "auto", None).searched
