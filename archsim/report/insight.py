@@ -68,6 +68,11 @@ def _unsaturated(result: Result) -> str:
     in_flight = int(result.throughput["in_flight"])
     if in_flight == result.critical_path["throughput"]["in_flight_limit"]:
         return f"Throughput is bound by storage: no more than {in_flight} inferences fit at a time."
+    if not result.critical_path["throughput"]["searched"]:
+        return (
+            f"Throughput is bound by the {in_flight} inferences in flight, where the search was cut short: "
+            "no resource is busy all the time."
+        )
     if result.options["in_flight"] != "auto":
         return f"Throughput is bound by mapping.in_flight, which allows {in_flight} inferences at a time."
     return (
@@ -80,10 +85,8 @@ def _next_bound(part: str, best: Mapping[str, Any], interval: float) -> str:
     busy = best["busy_cycles"]
     if not busy:
         return f"There is no next bound: {part} takes no time."
-    return (
-        f"The next bound is {part}: {_resource(best)} busy for {_cycles(busy)} of the {_cycles(interval)} cycles, "
-        f"which allows {_times(interval / busy)} the throughput."
-    )
+    held = f"{_resource(best)} busy for {_cycles(busy)} of the {_cycles(interval)} cycles"
+    return f"The next bound is {part}: {held}, which allows {_times(interval / busy)} the throughput."
 
 
 def _what_if(record: Mapping[str, Any], part: str) -> str:

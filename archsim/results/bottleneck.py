@@ -9,7 +9,8 @@ Its keys, all in cycles of the system clock:
   layer of the task that accounts for them; each table sums to ``cycles``.
 - ``waiting_by_class``: the waiting among them; sums to ``waiting_cycles``.
 - ``throughput``: ``interval_cycles`` between two inferences; ``in_flight_limit``: the inferences that can be
-  stored at a time, None where nothing limits them as a whole; ``busiest``: of each class the resource
+  stored at a time, None where nothing limits them as a whole; ``searched``: whether the best number
+  in flight was looked for to the end; ``busiest``: of each class the resource
   that an inference holds for longest, with its ``busy_cycles`` (of one server; no interval is shorter) and
   the number of ``others`` that are held for as long.
 - ``what_if``: of each class that was tried, ``latency_cycles`` and ``interval_cycles`` (None without a
@@ -60,6 +61,7 @@ def bottleneck(
         "throughput": {
             "interval_cycles": stream.interval_cycles if stream else float(path.total_cycles),
             "in_flight_limit": in_flight_limit,
+            "searched": stream is None or stream.searched,
             "busiest": _busiest(graph),
         },
         "what_if": {},

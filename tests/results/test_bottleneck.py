@@ -45,6 +45,7 @@ def test_throughput_without_a_stream() -> None:
     assert found == {
         "interval_cycles": 261,
         "in_flight_limit": found["in_flight_limit"],
+        "searched": True,
         "busiest": {
             "analog": {"resource": "chip0.pu0.analog.w", "busy_cycles": 240, "others": 0},
             "global_bus": {"resource": "chip0.global_bus", "busy_cycles": 9, "others": 0},
