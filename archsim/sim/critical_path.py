@@ -12,7 +12,8 @@ next one waited for its start. So every cycle from 0 to the end belongs to exact
 breakdown of them sums to the latency.
 
 In the first case the cycles are work that the result depends on; in the second they are *waiting* for a
-busy server: the price of sharing, which more servers or copies would lower.
+busy server: the price of sharing, which more servers or copies would lower. A task that stands behind one
+of the same operation, token and PU, as a read of an MVM behind the one before it, is at work all the same.
 
 Ties: a predecessor goes before a holder, a finish before a start, an earlier task number before a later one.
 A task that held the server for no time is no holder: the one ahead of it released the server in the same
@@ -65,7 +66,11 @@ def critical_path(graph: TaskGraph, start: NDArray[np.int64]) -> CriticalPath:
     tasks = _walk(graph, start, bound)
     end = start[tasks[-1]]
     cycles = np.diff(start[tasks], append=end)
-    return CriticalPath(tasks, cycles, np.append(queued[tasks[1:]], False))
+    earlier, later = tasks[:-1], tasks[1:]
+    same = np.ones(len(later), dtype=bool)
+    for tag in (graph.operation, graph.token, graph.pu):
+        same &= tag[earlier] == tag[later]
+    return CriticalPath(tasks, cycles, np.append(queued[later] & ~same, False))
 
 
 def _bound_by_predecessors(graph: TaskGraph, start: NDArray[np.int64]) -> NDArray[np.int32]:
