@@ -140,8 +140,13 @@ def check(graph: TaskGraph, start: np.ndarray) -> CriticalPath:
     np.testing.assert_array_equal(queue[earlier[waiting]], queue[later[waiting]])
     np.testing.assert_array_equal(cycles[waiting], graph.occupancy[earlier[waiting]])
     assert (cycles[waiting] > 0).all()
+    # a holder of the same operation, token and PU is the same work, and no waiting
+    own = (graph.pu[later] >= 0) & (queue[earlier] == queue[later]) & (queue[later] >= 0)
+    for tag in (graph.operation, graph.token, graph.pu):
+        own &= tag[earlier] == tag[later]
+    assert not (own & waiting).any()
     # a predecessor: its latency from a finish, nothing from a start
-    free = ~waiting
+    free = ~waiting & ~own
     assert ((cycles[free] == graph.latency[earlier[free]]) | (cycles[free] == 0)).all()
     return path
 
