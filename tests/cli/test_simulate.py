@@ -42,8 +42,8 @@ def test_equal_runs_are_equal_bytes(
     preset: str, small: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
-    command = ["simulate", preset, small, "--out", str(out), "--json"]
-    assert main(command) == 0
+    command = ["simulate", preset, small, "--out", str(out), "--json", "--set", "mapping.in_flight=4"]
+    assert main([*command, "--engine", "fast"]) == 0
     first = (out / "result.json").read_bytes()
     assert capsys.readouterr().out.encode() == first
     assert main([*command, "--overwrite", "--engine", "event", "--detail", "module"]) == 0
