@@ -13,7 +13,8 @@ breakdown of them sums to the latency.
 
 In the first case the cycles are work that the result depends on; in the second they are *waiting* for a
 busy server: the price of sharing, which more servers or copies would lower. A task that stands behind one
-of the same operation, token and PU, such as a read of an MVM behind the one before it, is at work all the same.
+of the same operation, token and PU, such as a read of an MVM behind the one before it, is at work all the
+same.
 
 Ties: a predecessor goes before a holder, a finish before a start, an earlier task number before a later one.
 A task that held the server for no time is no holder: the one ahead of it released the server in the same

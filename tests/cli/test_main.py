@@ -45,11 +45,13 @@ def status_of(*argv: str) -> int:
         (["describe", "a.yaml", "b.yaml"], "archsim describe: unknown argument 'b.yaml'"),
         (
             ["simulate", "a.yaml", "b.trace", "--engine", "evnt"],
-            "archsim simulate: argument --engine: 'evnt' is not one of auto, event, fast (did you mean 'event'?)",
+            "archsim simulate: argument --engine: 'evnt' is not one of auto, event, fast "
+            "(did you mean 'event'?)",
         ),
         (
             ["simulate", "a.yaml", "b.trace", "--detail", "arrays"],
-            "archsim simulate: argument --detail: 'arrays' is not one of module, array (did you mean 'array'?)",
+            "archsim simulate: argument --detail: 'arrays' is not one of module, array "
+            "(did you mean 'array'?)",
         ),
         (["describe", "a.yaml", "--set"], "archsim describe: argument --set: expected one argument"),
         (["trace"], "archsim trace: one of the arguments MODEL --list is required"),
