@@ -304,32 +304,32 @@ class GraphBuilder:
     def build(self) -> TaskGraph:
         """The finished graph, with its entry before the first tasks and its exit after the last ones."""
         self.begin_operation("exit", None)
-        size = self._size
-        source, target, from_start, distance = self._joined_edges()
-        inner = distance == 0
-        waits = np.zeros(size, dtype=bool)
-        waits[target[inner]] = True
-        waits[0] = True
-        leads = np.zeros(size, dtype=bool)
-        leads[source[inner & ~from_start]] = True
-        roots = np.flatnonzero(~waits).astype(np.int32)
-        sinks = np.flatnonzero(~leads).astype(np.int32)
+        roots, sinks = self._ends()
         leaving = self._append(1, JOIN, 0, 0, np.array([-1]), 0)
-        source = np.concatenate([source, np.zeros(len(roots), np.int32), sinks])
-        target = np.concatenate([target, roots, np.full(len(sinks), leaving, np.int32)])
-        extra = len(roots) + len(sinks)
-        from_start = np.concatenate([from_start, np.zeros(extra, bool)])
-        distance = np.concatenate([distance, np.zeros(extra, np.int32)])
+        self.edge(np.zeros_like(roots), roots)
+        self.edge(sinks, np.full_like(sinks, leaving))
         return TaskGraph(
             **self._columns(),
-            on_finish=_sorted_edges(source, target, distance, ~from_start, self._size),
-            on_start=_sorted_edges(source, target, distance, from_start, self._size),
+            on_finish=_sorted_edges([block for block in self._edges if not block.from_start], self._size),
+            on_start=_sorted_edges([block for block in self._edges if block.from_start], self._size),
             resources=tuple(self._resource_list),
             turns=np.array(self._turns, dtype=np.int32),
             operations=tuple(self._operation_index),
             layers=tuple(self._layers),
             actions=tuple(self._actions),
         )
+
+    def _ends(self) -> tuple[Wire, Wire]:
+        """The tasks that wait for nothing in their inference, and those whose finish nothing waits for."""
+        waits = np.zeros(self._size, dtype=bool)
+        leads = np.zeros(self._size, dtype=bool)
+        waits[0] = True
+        for source, target, from_start, distance in self._edges:
+            if distance == 0:
+                waits[target] = True
+                if not from_start:
+                    leads[source] = True
+        return np.flatnonzero(~waits).astype(np.int32), np.flatnonzero(~leads).astype(np.int32)
 
     def _append(
         self,
@@ -362,23 +362,14 @@ class GraphBuilder:
                 column[block[0] : block[0] + block[1]] = block[place]
         return columns
 
-    def _joined_edges(self) -> tuple[Wire, Wire, NDArray[np.bool_], NDArray[np.int32]]:
-        if not self._edges:
-            none = np.zeros(0, dtype=np.int32)
-            return none, none, np.zeros(0, dtype=bool), none
-        sizes = [len(block.source) for block in self._edges]
-        source = np.concatenate([block.source for block in self._edges])
-        target = np.concatenate([block.target for block in self._edges])
-        from_start = np.repeat([block.from_start for block in self._edges], sizes)
-        distance = np.repeat(np.array([block.distance for block in self._edges], dtype=np.int32), sizes)
-        return source, target, from_start, distance
 
-
-def _sorted_edges(
-    source: Wire, target: Wire, distance: NDArray[np.int32], chosen: NDArray[np.bool_], tasks: int
-) -> Edges:
-    """The chosen edges, sorted by source, in the order in which they were added."""
-    source, target, distance = source[chosen], target[chosen], distance[chosen]
+def _sorted_edges(blocks: list[EdgeBlock], tasks: int) -> Edges:
+    """The edges of all blocks, sorted by source, in the order in which they were added."""
+    none = np.zeros(0, dtype=np.int32)
+    source = np.concatenate([none, *(block.source for block in blocks)])
+    target = np.concatenate([none, *(block.target for block in blocks)])
+    distances = np.array([block.distance for block in blocks], dtype=np.int32)
+    distance = np.repeat(distances, [len(block.source) for block in blocks])
     order = np.argsort(source, kind="stable")
     first = np.zeros(tasks + 1, dtype=np.int64)
     np.cumsum(np.bincount(source, minlength=tasks), out=first[1:])

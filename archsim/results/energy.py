@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from archsim.cost.entry import Charge
 from archsim.task_graph import TaskGraph
 
+_SLICE = 1 << 20
+"""Windows that are looked at together, which bounds the memory."""
+
 STATIC = "static"
 """The row of each breakdown that leakage stands in."""
 
@@ -95,11 +98,27 @@ def peak_power_mw(
     """
     time, spent = _folded_energy(energy, start, occupancy, period_cycles)
     whole, part = divmod(window_cycles, period_cycles)
-    # power is constant in between: the fullest window begins or ends where it changes
-    begin = np.concatenate([time, (time - part) % period_cycles])
-    time, total = np.concatenate([time, time + period_cycles]), np.concatenate([spent, spent + spent[-1]])
-    inside = np.interp(begin + part, time, total) - np.interp(begin, time, total)
-    return float((whole * spent[-1] + inside.max()) / (window_cycles / clock_ghz))
+    fullest = max(
+        _fullest_window(time, spent, time[first : first + _SLICE], part)
+        for first in range(0, len(time), _SLICE)
+    )
+    return float((whole * spent[-1] + fullest) / (window_cycles / clock_ghz))
+
+
+def _fullest_window(
+    time: NDArray[np.float64], spent: NDArray[np.float64], change: NDArray[np.float64], part: float
+) -> float:
+    """The most energy in a window of ``part`` cycles that begins or ends at one of the instants ``change``.
+
+    Power is constant in between: the fullest window begins or ends where it changes.
+    """
+    period, most = time[-1], 0.0
+    for begin in (change, (change - part) % period):
+        end = begin + part
+        wraps = end >= period
+        energy = np.interp(np.where(wraps, end - period, end), time, spent) + wraps * spent[-1]
+        most = max(most, float((energy - np.interp(begin, time, spent)).max()))
+    return most
 
 
 def _folded_energy(
@@ -110,13 +129,18 @@ def _folded_energy(
     At the phase x, a task from b to e runs in floor(e / period) - floor(b / period) inferences, one more
     from the phase of b on, one less from that of e on.
     """
-    spending = energy > 0
+    spending = np.flatnonzero(energy > 0)
     begin = start[spending].astype(np.float64)
-    duration = np.maximum(occupancy[spending], 1)
-    power = energy[spending] / duration
-    (first, begins), (last, ends) = np.divmod(begin, period), np.divmod(begin + duration, period)
-    order = np.argsort(np.concatenate([begins, ends]), kind="stable")
-    time = np.concatenate([[0.0], np.concatenate([begins, ends])[order], [period]])
-    change = np.concatenate([[power @ (last - first)], np.concatenate([power, -power])[order]])
-    spent = np.concatenate([[0.0], np.cumsum(np.cumsum(change) * np.diff(time))])
-    return time, spent
+    end = begin + np.maximum(occupancy[spending], 1)
+    power = energy[spending] / (end - begin)
+    ahead = power @ (end // period - begin // period)
+    phase = np.concatenate([begin % period, end % period])
+    change = np.concatenate([power, -power])
+    del begin, end, power  # of large graphs each of them takes a tenth of a gigabyte
+    order = np.argsort(phase, kind="stable")
+    time = np.concatenate([[0.0], phase[order], [period]])
+    change = np.concatenate([[ahead], change[order]])
+    del phase, order
+    np.cumsum(change, out=change)
+    change *= np.diff(time)
+    return time, np.concatenate([[0.0], np.cumsum(change)])

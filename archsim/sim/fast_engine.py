@@ -84,7 +84,8 @@ class FastEngine:
                 raise deadlock(self._graph)
             if why == kernel.DONE:
                 return
-            self._run = _grown(self._program, self._run)
+            if why == kernel.GROW:
+                self._run = _grown(self._program, self._run)
 
     def last_start(self) -> NDArray[np.int64]:
         """(tasks,) start of each task of the inference that left last."""

@@ -24,8 +24,12 @@ from numpy.typing import NDArray
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 
-DONE, GROW, STUCK = 0, 1, 2
-"""Why the loop came back: enough inferences have left, no context is free, nothing is to come."""
+DONE, GROW, STUCK, PAUSE = range(4)
+"""Why the loop came back: enough inferences have left, no context is free, nothing is to come, or the time
+has come to look whether somebody pressed Ctrl-C."""
+
+PAUSE_AFTER = 1 << 20
+"""Instants, some tenths of a second, after which the loop comes back."""
 
 NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN = range(9)
 """Counters: the cycle, inferences that left, the youngest inference with a context plus one, contexts that
@@ -401,12 +405,16 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
 def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
     """Let time go on until ``goal`` inferences have left, to the end of that instant.
 
-    Returns: DONE, GROW or STUCK.
+    Returns: DONE, GROW, STUCK or PAUSE.
     """
     counters = run.counters
+    instants = 0
     while counters[LEFT] < goal or not counters[BEGUN]:
         if counters[FREE] < loop.spare:
             return GROW
+        instants += 1
+        if instants > PAUSE_AFTER:
+            return PAUSE
         node = np.int64(-1)
         work = 0
         if not counters[BEGUN]:

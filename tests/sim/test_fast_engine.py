@@ -11,7 +11,7 @@ from archsim.errors import SimulationError
 from archsim.hardware.loader import load_hardware
 from archsim.mapping.build import map_trace
 from archsim.schedule.lower import lower
-from archsim.sim import fast_engine
+from archsim.sim import fast_engine, fast_kernel
 from archsim.sim.engines import WORTH_COMPILED, choose_engine
 from archsim.sim.event_engine import EventEngine, run_event
 from archsim.sim.fast_engine import FastEngine, run_fast
@@ -120,6 +120,14 @@ def test_an_inference_that_overtakes_many_others_gets_more_contexts():
     graph = builder.build()
     event, compiled = run_event(graph, 40, 3), run_fast(graph, 40, 3)
     np.testing.assert_array_equal(compiled.start, event.start)
+
+
+def test_a_long_run_comes_back_to_look_for_ctrl_c_and_goes_on():
+    # one server takes a task in each cycle, so that every cycle is an instant
+    builder = GraphBuilder()
+    tasks = fast_kernel.PAUSE_AFTER + 10
+    builder.add(builder.resource("r", "p"), 1, 1, np.arange(tasks))
+    assert run_fast(builder.build()).completed_cycles.tolist() == [tasks]
 
 
 def test_engines_are_chosen_by_size():
