@@ -12,6 +12,7 @@ from archsim.errors import SimulationError
 from archsim.sim import fast_kernel as kernel
 from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import Glimpse, Queues, Wiring, wire
+from archsim.sim.fast_glimpse import glimpse
 from archsim.sim.fast_kernel import Loop, Program, Progress
 from archsim.sim.run import Run
 from archsim.task_graph import JOIN, TaskGraph
@@ -98,7 +99,7 @@ class FastEngine:
         run = self._run
         slots = len(run.context) << self._program.shift
         numbers = np.empty(1 + len(run.queue) + 4 * slots, dtype=np.int64)
-        count = kernel.glimpse(self._program, run, numbers)
+        count = glimpse(self._program, run, numbers)
         split = 1 + 3 * int(numbers[0])
         rows = numbers[1:split].reshape(-1, 3)
         rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]

@@ -123,15 +123,17 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 # nothing is allocated, so that no references need to be counted: that would take most of the time
 
 
-def _compiled(function: Any) -> Any:
+def compiled(function: Any) -> Any:
+    """A function of the loop: cached on disk, in the user's cache where the package cannot be written."""
     return numba.njit(cache=True, **_OPTIONS)(function)
 
 
-def _inlined(function: Any) -> Any:
+def inlined(function: Any) -> Any:
+    """A function with one caller, which becomes a part of it."""
     return numba.njit(inline="always", **_OPTIONS)(function)
 
 
-@_compiled
+@compiled
 def _open(program: Program, run: Progress, loop: Loop, inference: int) -> int:
     """The context of an inference, made when it is first asked for."""
     counters, place = run.counters, inference & (len(run.ring) - 1)
@@ -155,7 +157,7 @@ def _open(program: Program, run: Progress, loop: Loop, inference: int) -> int:
     return context
 
 
-@_compiled
+@compiled
 def _leave(run: Progress, context: int, keep: bool) -> None:
     """An inference leaves; only the last one's context is kept, of several at once the youngest's.
 
@@ -176,7 +178,7 @@ def _leave(run: Progress, context: int, keep: bool) -> None:
         _free(run, last if younger else context)
 
 
-@_compiled
+@compiled
 def _free(run: Progress, context: int) -> None:
     """A context is of no more use, once its last resource is released."""
     run.context[context, LEAVING] = run.context[context, ENDINGS] > 0
@@ -187,7 +189,7 @@ def _free(run: Progress, context: int) -> None:
     run.counters[FREE] += 1
 
 
-@_compiled
+@compiled
 def _sort(key: Int64, slot: Int32, count: int) -> None:
     """Sort the first entries by key, in place: Shell's sort, since most come in order or nearly so."""
     gap = 1
@@ -204,7 +206,7 @@ def _sort(key: Int64, slot: Int32, count: int) -> None:
         gap //= 3
 
 
-@_compiled
+@compiled
 def _next_on_wheel(filled: NDArray[np.uint64], now: int, size: int) -> int:
     """The cycle of the next ending on the wheel; there is one."""
     place = (now + 1) & (size - 1)
@@ -225,7 +227,7 @@ def _next_on_wheel(filled: NDArray[np.uint64], now: int, size: int) -> int:
     return found
 
 
-@_compiled
+@compiled
 def _later(run: Progress, found: int) -> int:
     """The cycle of the next ending, given the wheel's next (-1 for none); brings it onto the wheel."""
     counters = run.counters
@@ -248,7 +250,7 @@ def _later(run: Progress, found: int) -> int:
     return found
 
 
-@_inlined
+@inlined
 def _queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
     """The queue of a task: its resource's, or that of the copy that it is dealt to."""
     queue = np.int64(program.task[task, QUEUE])
@@ -259,7 +261,7 @@ def _queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
     return queue
 
 
-@_inlined
+@inlined
 def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
     """The finishes and releases of a list: the queues to look at, and the finishes to follow."""
     mask = (1 << program.shift) - 1
@@ -285,7 +287,7 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
     return dirty, work
 
 
-@_inlined
+@inlined
 def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
     """Follow the edges of what finished or started, joins included: the tasks that became ready.
 
@@ -332,7 +334,7 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
     return ready
 
 
-@_inlined
+@inlined
 def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
     """Put the ready tasks into their queues, in the order of their numbers: the queues to look at."""
     shift, mask = program.shift, (1 << program.shift) - 1
@@ -360,7 +362,7 @@ def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
     return dirty
 
 
-@_inlined
+@inlined
 def _start(program, run, dirty):  # type: ignore[no-untyped-def]
     """Every free server starts the first of its queue: endings that come at once, starts to follow."""
     now, mask, wheel_mask = run.counters[NOW], (1 << program.shift) - 1, len(run.wheel) - 1
@@ -401,7 +403,7 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
     return node, work
 
 
-@_compiled
+@compiled
 def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
     """Let time go on until ``goal`` inferences have left, to the end of that instant.
 
@@ -443,47 +445,3 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
             dirty = _enter(program, run, ready, dirty)
             node, work = _start(program, run, dirty)
     return DONE
-
-
-@_inlined
-def _note(program, run, node, ahead, numbers, count):  # type: ignore[no-untyped-def]
-    """Note an ending: task, finish (0) or release (1), cycles from now; both where they coincide."""
-    slot = node >> 1
-    task = slot & ((1 << program.shift) - 1)
-    inference = run.context[slot >> program.shift, INFERENCE] - run.counters[OLDEST]
-    kinds = 2 if program.task[task, LATENCY] == program.task[task, OCCUPANCY] else 1
-    for kind in range(kinds):
-        numbers[count] = inference * len(program.task) + task
-        numbers[count + 1] = kind if kinds == 2 else node & 1
-        numbers[count + 2] = ahead
-        count += 3
-    return count
-
-
-@_compiled
-def glimpse(program: Program, run: Progress, numbers: Int64) -> int:
-    """How many endings are to come; each as task, kind, cycles; then the queues, each ended by -1.
-
-    Tasks are counted from the first one of the oldest inference inside.
-    Returns: how many numbers were written.
-    """
-    now, spokes, count = run.counters[NOW], len(run.wheel) - 1, 1
-    for ahead in range(1, spokes + 1):
-        node = np.int64(run.wheel[(now + ahead) & spokes])
-        while node >= 0:
-            count = _note(program, run, node, ahead, numbers, count)
-            node = np.int64(run.slot[node >> 1, LINK + (node & 1)])
-    for place in range(run.counters[LATER]):
-        node = run.later[place, 1]
-        count = _note(program, run, node, run.later[place, 0] - now, numbers, count)
-    numbers[0] = (count - 1) // 3
-    for queue in range(len(run.queue)):
-        slot = np.int64(run.queue[queue, HEAD])
-        while slot >= 0:
-            inference = run.context[slot >> program.shift, INFERENCE] - run.counters[OLDEST]
-            numbers[count] = inference * len(program.task) + (slot & ((1 << program.shift) - 1))
-            count += 1
-            slot = np.int64(run.slot[slot, LINK])
-        numbers[count] = -1
-        count += 1
-    return count

@@ -58,13 +58,13 @@ def status_of(*argv: str) -> int:
         (["trace", "gpt2", "--tokens", "x"], "archsim trace: argument --tokens: invalid int value: 'x'"),
     ],
 )
-def test_a_wrong_argument_is_two_lines(
+def test_a_wrong_argument_is_one_line(
     argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert status_of(*argv) == 2
     out, err = capsys.readouterr()
     prog = message.split(":")[0]
-    assert (out, err) == ("", f"{message}\n{prog} --help shows what it takes\n")
+    assert (out, err) == ("", f"{message}; see {prog} --help\n")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

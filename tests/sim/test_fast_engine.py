@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from archsim.sim.stream import measure_stream
 from archsim.task_graph import GraphBuilder
 from archsim.workload.trace import read_trace
 
+WORKLOADS = Path(__file__).parents[2] / "workloads"
 IN_FLIGHT = st.none() | st.integers(1, 3)
 
 
@@ -137,12 +140,9 @@ def test_engines_are_chosen_by_size():
     assert choose_engine("event", 10**9) is EventEngine
 
 
-@pytest.mark.parametrize(
-    "workload", ["bert_base", "bert_large", "deit_small", "gpt2_decode", "llama3_2_1b", "minilm", "vit_base"]
-)
+@pytest.mark.parametrize("workload", [path.stem for path in sorted(WORKLOADS.glob("*.trace"))])
 @pytest.mark.parametrize("replication", ["ideal", "whole"])
 def test_both_engines_agree_on_the_workloads(root, workload, replication):
-    # fewer tokens than in the file leave the structure as it is, and the test short
     machine = load_hardware(
         root / "hwconfigs/hyflexpim.yaml", ["system.chips=2", f"mapping.replication={replication}"]
     )
