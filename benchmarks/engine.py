@@ -98,15 +98,22 @@ def rate(name: str, graph: TaskGraph, options: argparse.Namespace) -> float:
 
 
 def lowering(hardware: str, trace: str, repetitions: int) -> TaskGraph:
-    """The graph of a workload; prints how long mapping and lowering take."""
+    """The graph of a workload; prints how long building it takes, and running an inference."""
     machine, work = archsim.load_hardware(hardware), archsim.load_trace(trace)
     plan = map_trace(machine, work)
-    times = []
-    for _ in range(repetitions):
+    engine = choose_engine("fast", 1)
+    building, running = [], []
+    for _ in range(repetitions + 1):
         begin = time.process_time()
         graph = lower(machine, work, plan)
-        times.append(time.process_time() - begin)
-    print(f"{trace}: {len(graph):,} tasks, built in {1000 * statistics.median(times):.0f} ms")
+        built = time.process_time()
+        engine(graph, inferences=1).advance(1)
+        building.append(built - begin)
+        running.append(time.process_time() - built)
+    build, run = (1000 * statistics.median(times[1:]) for times in (building, running))
+    print(
+        f"{trace}: {len(graph):,} tasks, built in {build:.0f} ms, made into an engine and run in {run:.0f} ms"
+    )
     return graph
 
 
