@@ -140,12 +140,17 @@ def test_engines_are_chosen_by_size():
     assert choose_engine("event", 10**9) is EventEngine
 
 
-@pytest.mark.parametrize("workload", [path.stem for path in sorted(WORKLOADS.glob("*.trace"))])
-@pytest.mark.parametrize("replication", ["ideal", "whole"])
+CASES = [
+    *((path.stem, "ideal") for path in sorted(WORKLOADS.glob("*.trace"))),
+    *((name, "whole") for name in ("bert_base", "gpt2_decode", "llama3_2_1b", "minilm")),
+]
+
+
+@pytest.mark.parametrize(("workload", "replication"), CASES)
 def test_both_engines_agree_on_the_workloads(root, workload, replication):
-    machine = load_hardware(
-        root / "hwconfigs/hyflexpim.yaml", ["system.chips=2", f"mapping.replication={replication}"]
-    )
+    chips = 3 if workload.startswith("llama") else 1
+    overrides = [f"system.chips={chips}", f"mapping.replication={replication}"]
+    machine = load_hardware(root / "hwconfigs/hyflexpim.yaml", overrides)
     trace = read_trace(root / f"workloads/{workload}.trace")
     graph = lower(machine, trace, map_trace(machine, trace))
     event, fast = run_event(graph), run_fast(graph)
