@@ -125,20 +125,25 @@ def wire(graph: TaskGraph, in_flight: int | None) -> Wiring:
     Raises: SimulationError: for a duration that is negative, or a join that takes time.
     """
     _check_durations(graph)
-    finish, start = _rows(graph.on_finish), _rows(graph.on_start)
-    passing = graph.resource[start[0]] == JOIN
-    finish, start = np.concatenate([finish, start[:, passing]], axis=1), start[:, ~passing]
-    if in_flight is not None:
-        admission = np.array([[graph.exit], [graph.entry], [in_flight]], dtype=np.int32)
-        finish = np.concatenate([finish, admission], axis=1)
-    _, target, distance = np.concatenate([finish, start], axis=1)
-    far = distance > 0
+    on_finish, on_start = graph.on_finish, graph.on_start
+    passing = np.repeat(graph.resource == JOIN, np.diff(on_start.first))
+    if in_flight is not None or passing.any():
+        finish, start = _rows(on_finish), _rows(on_start)
+        finish, start = np.concatenate([finish, start[:, passing]], axis=1), start[:, ~passing]
+        if in_flight is not None:
+            admission = np.array([[graph.exit], [graph.entry], [in_flight]], dtype=np.int32)
+            finish = np.concatenate([finish, admission], axis=1)
+        on_finish, on_start = _edges(finish, len(graph)), _edges(start, len(graph))
+    waits = np.zeros(len(graph), dtype=np.int32)
+    for edges in (on_finish, on_start):
+        waits += np.bincount(edges.target, minlength=len(graph)).astype(np.int32)
+    far = [np.flatnonzero(edges.distance) for edges in (on_finish, on_start)]
     return Wiring(
-        on_finish=_edges(finish, len(graph)),
-        on_start=_edges(start, len(graph)),
-        waits=np.bincount(target, minlength=len(graph)).astype(np.int32),
-        far_target=target[far],
-        far_distance=distance[far],
+        on_finish=on_finish,
+        on_start=on_start,
+        waits=waits,
+        far_target=np.concatenate([on_finish.target[far[0]], on_start.target[far[1]]]),
+        far_distance=np.concatenate([on_finish.distance[far[0]], on_start.distance[far[1]]]),
     )
 
 

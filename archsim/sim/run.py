@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.task_graph import Resource, TaskGraph
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QueueUse:
@@ -43,19 +41,3 @@ class Run:
     completed_cycles: NDArray[np.int64]
     queues: QueueUse | None
     end: int
-
-    def utilisation(self, graph: TaskGraph) -> NDArray[np.float64]:
-        """(resources,) share of the time for which each resource's servers were held."""
-        if self.queues is None:
-            busy = graph.busy_cycles() * len(self.completed_cycles)
-        else:
-            busy = np.bincount(self.queues.resource, self.queues.busy_cycles, len(graph.resources))
-        servers = np.array([r.servers * r.copies for r in graph.resources], dtype=np.float64)
-        share: NDArray[np.float64] = busy / (servers * max(self.end, 1))
-        return share
-
-    def busiest(self, graph: TaskGraph) -> Resource | None:
-        """The resource that was held for the largest share of the time; None without resources."""
-        if not graph.resources:
-            return None
-        return graph.resources[int(self.utilisation(graph).argmax())]
