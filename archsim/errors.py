@@ -52,12 +52,24 @@ class MappingError(ArchsimError):
     """A workload that the machine cannot hold or execute: says need, have and how far short."""
 
 
+class CrossbarError(ArchsimError):
+    """Numbers or matrices that the arrays cannot take: shape, type, range, or a coding that cannot carry them."""
+
+
 class SimulationError(ArchsimError):
     """A run that cannot be carried out: too large for memory, or tasks that wait for each other."""
 
 
+class SpaceError(ArchsimError):
+    """A space of designs, or an objective, that cannot be swept: unknown path, empty range, too many points."""
+
+
 class OutputError(ArchsimError):
     """A result that cannot be written where it was asked for."""
+
+
+class ResultError(ArchsimError):
+    """A result that was written earlier and cannot be read back: cut, changed, or of another version."""
 
 
 def did_you_mean(given: str, allowed: Iterable[str]) -> str:

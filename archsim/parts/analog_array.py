@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from archsim.cost.entry import Cost, Count, Positive, Section
+from archsim.parts.arithmetic import DeviceModel
 
 
 class AnalogArray(Section):
@@ -16,6 +17,12 @@ class AnalogArray(Section):
     """Wordlines: inputs that one read takes."""
     columns: Annotated[int, Field(ge=1, le=65536)]
     """Bitlines: sums that one read gives."""
+    wordlines_per_access: Annotated[int, Field(ge=1, le=65536)] | None = None
+    """Wordlines that one access drives at most: a bit-plane with more ones takes several, one without ones
+    takes none (FLARE); none: all rows in one access, whatever their bits."""
+    lockstep: Literal["plane", "vector"] = "plane"
+    """Where accesses are limited, what the arrays of a matrix begin together and so wait for each other with:
+    each bit-plane of an input, or each input."""
     read_ns: Positive
     """Time of one read, from the wordlines to the sampled bitlines."""
     cost: Cost
@@ -40,14 +47,12 @@ class CellModel(Section):
     """Programming in the SLC mode."""
     mlc_write: CellWrite
     """Programming in the MLC mode (write and verify)."""
+    device: DeviceModel | None = None
+    """Its conductances, for the kinds of noise that need them."""
 
     def mode_bits(self, mode: str) -> int:
         """Bits of a cell in the mode ``slc`` or ``mlc``."""
         return 1 if mode == "slc" else self.bits
-
-    def per_weight(self, mode: str, weight_bits: int) -> int:
-        """Neighbouring cells of a row that one weight takes."""
-        return -(-weight_bits // self.mode_bits(mode))
 
     def write(self, mode: str) -> CellWrite:
         """What programming takes in a mode."""
