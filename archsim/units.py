@@ -1,4 +1,4 @@
-"""Conversions between physical units and clock cycles, each rounded up once, on entry.
+"""Conversions between physical units and clock cycles, each rounded up once, on entry; SI prefixes.
 
 One nanosecond at one milliwatt is one picojoule; one GB/s is one byte a nanosecond (10^9 bytes a second).
 """
@@ -13,6 +13,30 @@ from numpy.typing import NDArray
 
 # A quotient this close to an integer is that integer: 0.3 ns at 10 GHz is 3 cycles, not 4.
 _TOLERANCE = 1e-9
+
+
+_PREFIXES = (
+    (1e12, "T"),
+    (1e9, "G"),
+    (1e6, "M"),
+    (1e3, "k"),
+    (1.0, ""),
+    (1e-3, "m"),
+    (1e-6, "u"),
+    (1e-9, "n"),
+    (1e-12, "p"),
+)
+
+
+def si_prefix(value: float) -> tuple[float, str]:
+    """The factor and the letter that leave one to three digits of ``value`` before the point."""
+    return next((each for each in _PREFIXES if abs(value) >= each[0]), _PREFIXES[-1] if value else (1.0, ""))
+
+
+def si_text(value: float, unit: str) -> str:
+    """A value with four digits and the prefix that leaves one to three of them before the point."""
+    factor, prefix = si_prefix(value)
+    return f"{value / factor:.4g} {prefix}{unit}"
 
 
 def ceil_cycles(value: float) -> int:

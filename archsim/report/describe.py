@@ -21,7 +21,7 @@ PRECISION = Precision()
 def describe_text(machine: Machine) -> str:
     """The description as a page of text, ending without a newline."""
     blocks = [_title(machine), "\n".join(_costs(machine_tree(machine)))]
-    blocks += ["\n".join(_part(machine, part)) for part in machine.parts.values()]
+    blocks += ["\n".join(_part(machine, part)) for part in _all_parts(machine)]
     blocks += ["\n".join(_media(machine)), "\n".join(_assumptions(machine.assumptions()))]
     return "\n\n".join(blocks)
 
@@ -34,15 +34,20 @@ def describe_json(machine: Machine) -> dict[str, Any]:
         "technology_nm": machine.model.system.technology_nm,
         "peak_tops": _peak_tops(machine),
         "tree": machine_tree(machine).to_dict(),
-        "parts": {name: _part_json(machine, part) for name, part in machine.parts.items()},
+        "parts": {part.name: _part_json(machine, part) for part in _all_parts(machine)},
         "media": {medium.name: _facts_json(medium.facts()) for medium in _all_media(machine)},
         "assumptions": [{"path": each.path, "text": each.text} for each in machine.assumptions()],
     }
 
 
+def _all_parts(machine: Machine) -> tuple[Part, ...]:
+    """The parts of a PU, and those that the PUs of a chip share."""
+    return (*machine.parts.values(), *machine.chip_parts.values())
+
+
 def _title(machine: Machine) -> str:
     tree = machine_tree(machine)
-    chips = f"{machine.chips} chip{'s' * (machine.chips > 1)} of {machine.pus} PUs"
+    chips = f"{machine.chips} chip{'s' * (machine.chips > 1)} of {machine.pus} PU{'s' * (machine.pus > 1)}"
     facts = (
         f"{chips}, {machine.clock_ghz:g} GHz, {machine.model.system.technology_nm:g} nm",
         f"{tree.area_mm2:,.0f} mm2, {tree.peak_power_mw / 1000:,.0f} W with everything busy at once, "
@@ -103,7 +108,7 @@ def _at_least(value: float, decimals: int) -> str:
 def _part(machine: Machine, part: Part) -> Iterator[str]:
     """What a part is used for, holds and does."""
     kind, around = _kind_and_place(machine, part)
-    roles = [role for role in ROLES if getattr(machine.mapping, role) == part.name]
+    roles = [role for role in ROLES if part.name in machine.mapping.parts_of(role)]
     yield f"{part.name}: {kind}, {around}"
     if roles:
         yield from _row("used for", ", ".join(roles))
@@ -116,18 +121,25 @@ def _part(machine: Machine, part: Part) -> Iterator[str]:
 
 
 def _kind_and_place(machine: Machine, part: Part) -> tuple[str, str]:
-    model = machine.model.pu.parts[part.name]
+    shared = part.name in machine.chip_parts
+    model = (machine.model.chip if shared else machine.model.pu).parts[part.name]
     inside = getattr(model, "inside", None)
-    where = f"inside {inside}" if inside else "on the bus"
-    return getattr(model, "kind", ""), f"{machine.instances(part.name)} a PU, {where}"
+    where = f"inside {inside}" if inside else f"on the {'global bus' if shared else 'bus'}"
+    owner = "chip" if shared else "PU"
+    return getattr(model, "kind", ""), f"{machine.instances(part.name)} a {owner}, {where}"
 
 
 def _capacity(machine: Machine, part: Part) -> str:
     """The factors of a capacity, from one instance to the system."""
     instances = machine.instances(part.name)
-    factors = [f"{instances} x {machine.pus} PUs"] + ([f"{machine.chips} chips"] if machine.chips > 1 else [])
+    owners = machine.chips if part.name in machine.chip_parts else machine.total_pus
+    factors = [str(instances)]
+    if part.name not in machine.chip_parts:
+        factors.append(f"{machine.pus} PU{'s' * (machine.pus > 1)}")
+    if machine.chips > 1:
+        factors.append(f"{machine.chips} chips")
     one = _quantity(part.capacity / instances, part.unit)
-    every = _quantity(part.capacity * machine.total_pus, part.unit)
+    every = _quantity(part.capacity * owners, part.unit)
     return f"{one} x {' x '.join(factors)} = {every}"
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from archsim.cost.entry import Component, CostTable
 from archsim.hardware.machine import Machine
+from archsim.parts.part import Part
 from archsim.parts.registry import PartModel
 
 
@@ -72,9 +73,10 @@ class Node:
 def machine_tree(machine: Machine) -> Node:
     """The system, its chips, their PUs and the parts in them."""
     bus = _medium(machine.bus.name, machine.bus.costs, 1)
-    pu = Node("PU", machine.pus, (), (*_parts_inside(machine, None), bus))
+    pu = Node("PU", machine.pus, (), (*_parts_inside(machine, machine.parts, None), bus))
+    own = _parts_inside(machine, machine.chip_parts, None)
     shared = tuple(_medium(each.name, each.costs, 1) for each in (machine.interconnect, machine.global_bus))
-    chip = Node("chip", machine.chips, (), (pu, *shared))
+    chip = Node("chip", machine.chips, (), (pu, *own, *shared))
     link = _medium(machine.chip_link.name, machine.chip_link.costs, machine.chips - 1)
     return Node("system", 1, (), (chip, link))
 
@@ -83,10 +85,11 @@ def _medium(name: str, costs: CostTable, count: int) -> Node:
     return Node(name, count, costs.components)
 
 
-def _parts_inside(machine: Machine, around: str | None) -> Iterator[Node]:
-    """The parts that stand in each instance of the part ``around``, or on the PU's bus."""
-    models = cast(Mapping[str, PartModel], machine.model.pu.parts)
-    for name, part in machine.parts.items():
+def _parts_inside(machine: Machine, parts: Mapping[str, Part], around: str | None) -> Iterator[Node]:
+    """Those of ``parts`` that stand in each instance of the part ``around``, or in none."""
+    owner = machine.model.pu if parts is machine.parts else machine.model.chip
+    models = cast(Mapping[str, PartModel], owner.parts)
+    for name, part in parts.items():
         if models[name].inside == around:
-            inner = tuple(_parts_inside(machine, name))
+            inner = tuple(_parts_inside(machine, parts, name))
             yield Node(name, models[name].count, part.costs.components, inner)

@@ -8,6 +8,7 @@ from typing import Any
 
 from archsim.report.insight import insight
 from archsim.results.record import Result
+from archsim.units import si_text
 
 WIDTH = 100
 TOP = 6
@@ -15,17 +16,6 @@ TOP = 6
 
 LABEL = 13
 BAR = 24
-
-_PREFIXES = (
-    (1e12, "T"),
-    (1e9, "G"),
-    (1e6, "M"),
-    (1e3, "k"),
-    (1.0, ""),
-    (1e-3, "m"),
-    (1e-6, "u"),
-    (1e-9, "n"),
-)
 
 
 def summary_text(result: Result) -> str:
@@ -41,7 +31,7 @@ def _lines(result: Result) -> Iterator[str]:
     energy = result.energy_pj
     total = energy["per_inference"]
     static = energy["static"] / total if total else 0.0
-    yield from _row("energy", f"{_si(total * 1e-12, 'J')} an inference, {static:.1%} of it leakage")
+    yield from _row("energy", f"{si_text(total * 1e-12, 'J')} an inference, {static:.1%} of it leakage")
     yield from _bars(energy["by_component"], total, "J", 1e-12)
     yield from _row("  operations", _shares(energy["by_operation"], total))
     yield from _row("power", _power(result))
@@ -51,6 +41,8 @@ def _lines(result: Result) -> Iterator[str]:
     yield from _row(
         "utilisation", ", ".join(f"{part} {min(share, 1):.1%}" for part, share in result.utilisation.items())
     )
+    for part, basis in result.options.get("activity", {}).items():
+        yield from _row("activity", f"{part}: {basis}")
     for number, line in enumerate(_mapping(result)):
         yield from _row("" if number else "mapping", line)
     yield from _row("programming", _programming(result))
@@ -79,10 +71,10 @@ def _title(result: Result) -> str:
 
 def _latency(result: Result) -> str:
     latency = result.latency_ns
-    text = f"{_si(latency['first_inference'] * 1e-9, 's')} an inference"
+    text = f"{si_text(latency['first_inference'] * 1e-9, 's')} an inference"
     if "per_token" in latency:
-        text += f", {_si(latency['first_token'] * 1e-9, 's')} to the first token"
-        text += f", then {_si(latency['per_token'] * 1e-9, 's')} a token"
+        text += f", {si_text(latency['first_token'] * 1e-9, 's')} to the first token"
+        text += f", then {si_text(latency['per_token'] * 1e-9, 's')} a token"
     return text
 
 
@@ -92,15 +84,15 @@ def _throughput(result: Result) -> str:
     measured = f"{in_flight} in flight" if result.options["stream"] else "one at a time, no stream was run"
     return (
         f"{rate['inferences_per_s']:,.1f} inferences/s, {rate['tokens_per_s']:,.0f} tokens/s, one every "
-        f"{_si(rate['interval_ns'] * 1e-9, 's')} ({measured})"
+        f"{si_text(rate['interval_ns'] * 1e-9, 's')} ({measured})"
     )
 
 
 def _power(result: Result) -> str:
     power = result.power_w
     return (
-        f"{_si(power['average'], 'W')} on average, {_si(power['peak'], 'W')} at the peak "
-        f"(over {_si(power['peak_window_ns'] * 1e-9, 's')}), {_si(power['leakage'], 'W')} of leakage"
+        f"{si_text(power['average'], 'W')} on average, {si_text(power['peak'], 'W')} at the peak "
+        f"(over {si_text(power['peak_window_ns'] * 1e-9, 's')}), {si_text(power['leakage'], 'W')} of leakage"
     )
 
 
@@ -144,7 +136,7 @@ def _count(number: float, what: str) -> str:
 
 def _programming(result: Result) -> str:
     own = result.programming
-    return f"{_si(own['time_ns'] * 1e-9, 's')} and {_si(own['energy_pj'] * 1e-12, 'J')}, once"
+    return f"{si_text(own['time_ns'] * 1e-9, 's')} and {si_text(own['energy_pj'] * 1e-12, 'J')}, once"
 
 
 def _bars(table: Mapping[str, float], total: float, unit: str, scale: float) -> Iterator[str]:
@@ -157,7 +149,7 @@ def _bars(table: Mapping[str, float], total: float, unit: str, scale: float) -> 
     for name, value in shown:
         share = value / total if total else 0.0
         bar = "#" * round(share * BAR)
-        yield f"{'':{LABEL}}{name:<{widest}}  {_si(value * scale, unit):>9}  {share:6.1%}  {bar}".rstrip()
+        yield f"{'':{LABEL}}{name:<{widest}}  {si_text(value * scale, unit):>9}  {share:6.1%}  {bar}".rstrip()
 
 
 def _shares(table: Mapping[str, float], total: float) -> str:
@@ -175,11 +167,3 @@ def _row(label: str, text: str) -> Iterator[str]:
     yield f"{label:<{LABEL}}{lines[0]}"
     for line in lines[1:]:
         yield f"{'':{LABEL}}{line}"
-
-
-def _si(value: float, unit: str) -> str:
-    """A value with the prefix that leaves one to three digits before the point."""
-    if value == 0:
-        return f"0 {unit}"
-    factor, prefix = next((each for each in _PREFIXES if abs(value) >= each[0]), _PREFIXES[-1])
-    return f"{value / factor:.4g} {prefix}{unit}"

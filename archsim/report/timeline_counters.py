@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 
 from archsim.cost.entry import Charge
 from archsim.results.energy import task_energy
+from archsim.results.utilisation import MOVED_BIT
 from archsim.task_graph import TaskGraph
 
 INTERVALS = 1000
 """Means that a counter consists of: about what a screen shows."""
 
-_MOVED_BIT = ".bit"  # the last word of the actions by which media count the bits that they move
+POWER = "power (mW)"
+"""The name of the counters of dynamic power."""
+
 _CHUNK = 1 << 20  # tasks that are summed up at a time
 _DUST = 1e-9  # of the largest mean: what is left of sums that cancel
 
@@ -54,7 +57,7 @@ def counters(
     width_ns = np.diff(edges) / clock_ghz
     # a picojoule a nanosecond is a milliwatt, a byte a nanosecond is 10^9 bytes a second
     for name, amount, unit in (
-        ("power (mW)", task_energy(graph, prices), 1.0),
+        (POWER, task_energy(graph, prices), 1.0),
         ("traffic (bytes/s)", _moved_bytes(graph), 1e9),
     ):
         sums = _sums(graph, start, amount, np.array(groups), edges, shape)
@@ -75,7 +78,7 @@ def _moved_bytes(graph: TaskGraph) -> NDArray[np.float64]:
     """(tasks,) bytes that each task moves."""
     moved = np.zeros(len(graph))
     for block in graph.actions:
-        if block.action.endswith(_MOVED_BIT):
+        if block.action.endswith(MOVED_BIT):
             moved[block.first : block.first + block.tasks] += np.asarray(block.count) / 8
     return moved
 

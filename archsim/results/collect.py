@@ -13,6 +13,7 @@ from archsim.cost.entry import Charge
 from archsim.cost.rollup import Installed, area_mm2, charges, leakage_mw, writes_per_cell
 from archsim.results.energy import action_counts, dynamic_energy, peak_power_mw, task_energy
 from archsim.results.record import Result
+from archsim.results.utilisation import traffic_bytes, utilisation, utilisation_by_layer
 from archsim.sim.stream import Stream
 from archsim.task_graph import TaskGraph
 
@@ -82,6 +83,7 @@ def collect(
         "leakage": leakage / 1000,
     }
     power["peak"] += power["leakage"]
+    wear = writes_per_cell(setting.installed, action_counts(graph))
     return Result(
         hardware=setting.hardware,
         workload=setting.workload,
@@ -98,15 +100,17 @@ def collect(
         area_mm2={"total": sum(area.values()), "by_component": _largest_first(area)},
         efficiency=_efficiency(setting, throughput, power["average"], sum(area.values())),
         power_w=dict(sorted(power.items())),
-        utilisation=_utilisation(graph, interval),
+        utilisation=utilisation(graph, interval),
+        utilisation_by_layer=utilisation_by_layer(graph, interval),
+        traffic_bytes=traffic_bytes(graph),
         mapping=setting.mapping,
         programming=setting.programming,
-        wear=writes_per_cell(setting.installed, action_counts(graph)),
+        wear=wear,
         critical_path=critical_path,
         warnings=(
             *setting.warnings,
             *_warnings(setting, area, power["average"], stream),
-            *_short_lives(setting, graph, interval_ns),
+            *_short_lives(setting, wear, interval_ns),
         ),
         assumptions=tuple(setting.assumptions),
     )
@@ -171,16 +175,6 @@ def _power(
     return {"peak": peak / 1000, "peak_window_ns": PEAK_WINDOW_NS}
 
 
-def _utilisation(graph: TaskGraph, interval: float) -> dict[str, float]:
-    """Share of the stream's time for which the servers of each class are held, of those that are used."""
-    busy: dict[str, float] = {}
-    servers: dict[str, int] = {}
-    for resource, cycles in zip(graph.resources, graph.busy_cycles().tolist(), strict=True):
-        busy[resource.part] = busy.get(resource.part, 0.0) + cycles
-        servers[resource.part] = servers.get(resource.part, 0) + resource.servers * resource.copies
-    return {part: busy[part] / (servers[part] * interval) for part in sorted(busy)}
-
-
 def _warnings(
     setting: Setting, area: Mapping[str, float], power_w: float, stream: Stream | None
 ) -> list[str]:
@@ -204,9 +198,8 @@ def _warnings(
     return found
 
 
-def _short_lives(setting: Setting, graph: TaskGraph, interval_ns: float) -> Iterator[str]:
+def _short_lives(setting: Setting, wear: Mapping[str, float], interval_ns: float) -> Iterator[str]:
     """Parts whose cells wear out within a year of the stream, on average over all of them."""
-    wear = writes_per_cell(setting.installed, action_counts(graph))
     for part in setting.installed:
         endurance, writes = part.table.endurance_writes, wear.get(part.name, 0.0)
         if endurance is None or not writes:

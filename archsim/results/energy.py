@@ -143,4 +143,6 @@ def _folded_energy(
     del phase, order
     np.cumsum(change, out=change)
     change *= np.diff(time)
-    return time, np.concatenate([[0.0], np.cumsum(change)])
+    spent = np.concatenate([[0.0], np.cumsum(change)])
+    last = np.flatnonzero(np.diff(time, append=np.inf))  # of each instant: many tasks begin and end together
+    return time[last], spent[last]

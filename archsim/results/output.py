@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from archsim.errors import Finding, OutputError
 
-RESULT_FILES = frozenset({"result.json"})
+RESULT_FILES = frozenset({"result.json", "energy.png", "area.png", "utilisation.png", "pipeline.png"})
 """The names that a result directory may hold: one with any other file in it is never replaced."""
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA = "archsim-result 1"
+SCHEMA = "archsim-result 2"
 """The version of the record; it changes when a key or its meaning does."""
 
 
@@ -18,9 +18,11 @@ class Result:
         ``first_token`` and ``per_token``) and ``total``; throughput: of the settled stream; energy_pj:
         one inference's, leakage included, in total and by component, operation and layer; area_mm2: of
         the chips that are used; efficiency: achieved, with the ``peak_tops`` beside it; power_w: of the
-        stream; utilisation: share of the time for which each class of resources in use is held; mapping:
-        what lies where; programming: writing the weights once; wear: writes a cell and inference;
-        critical_path: what bounds latency and throughput, see ``results.bottleneck``.
+        stream; utilisation: share of the time for which each class of resources in use is held;
+        utilisation_by_layer: the same of the resources that a layer uses, held by that layer;
+        traffic_bytes: that an inference moves over each class of media; mapping: what lies where;
+        programming: writing the weights once; wear: writes a cell and inference; critical_path: what
+        bounds latency and throughput, see ``results.bottleneck``.
     """
 
     hardware: dict[str, Any]
@@ -33,6 +35,8 @@ class Result:
     efficiency: dict[str, float]
     power_w: dict[str, float]
     utilisation: dict[str, float]
+    utilisation_by_layer: dict[str, dict[str, float]]
+    traffic_bytes: dict[str, float]
     mapping: dict[str, Any]
     programming: dict[str, float]
     wear: dict[str, float]
@@ -47,3 +51,9 @@ class Result:
     def to_json(self) -> str:
         """``result.json``: the same for the same inputs, to the byte."""
         return json.dumps(self.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+    def _repr_html_(self) -> str:
+        """How a notebook shows it."""
+        from archsim.results.html import result_html
+
+        return result_html(self)

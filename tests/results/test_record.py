@@ -16,8 +16,8 @@ MACHINES = Path(__file__).parents[1] / "machines"
 
 KEYS = [
     *("schema", "hardware", "workload", "options", "latency_ns", "throughput", "energy_pj", "area_mm2"),
-    *("efficiency", "power_w", "utilisation", "mapping", "programming", "wear", "critical_path"),
-    *("warnings", "assumptions"),
+    *("efficiency", "power_w", "utilisation", "utilisation_by_layer", "traffic_bytes"),
+    *("mapping", "programming", "wear", "critical_path", "warnings", "assumptions"),
 ]
 
 
@@ -30,7 +30,7 @@ def result() -> Result:
 def test_keys_are_fixed_and_in_order(result: Result) -> None:
     content = json.loads(result.to_json())
     assert list(content) == KEYS
-    assert content["schema"] == "archsim-result 1"
+    assert content["schema"] == "archsim-result 2"
     assert list(content["latency_ns"]) == ["first_inference", "first_token", "per_token", "total"]
     assert list(content["energy_pj"]) == [
         *("per_inference", "static", "by_component", "by_operation", "by_layer")
