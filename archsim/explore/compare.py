@@ -29,6 +29,6 @@ def compare(
             try:
                 entries.append(Entry(name, workload, simulate(machine, trace, stream=stream)))
             except MappingError as error:
-                entries.append(Entry(name, workload, None, "; ".join(str(error).splitlines())))
+                entries.append(Entry(name, workload, None, tuple(map(str, error.findings))))
             done()
     return tuple(entries)

@@ -46,7 +46,8 @@ def _lines(lines: Sequence[Line], title: str) -> Iterator[str]:
     widest = max(widest, len("assumption"))
     yield f"{'assumption':{widest}}  " + "  ".join(f"{head:>8}" for head in _HEADS.values())
     for line in matter:
-        yield f"{line.path:{widest}}  " + "  ".join(_cell(line.values.get(name)) for name in _HEADS)
+        cells = "  ".join(_cell(line.values.get(name)) for name in _HEADS)
+        yield f"{line.path:{widest}}  {cells}".rstrip()
     yield ""
     yield from textwrap.wrap(
         "An elasticity of 0.5: the result grows by half as many per cent as the number; each is found by "

@@ -68,7 +68,9 @@ def _workload(entries: Sequence[Entry]) -> Iterator[str]:
         yield f"  {'':{widest}}  {_cells(heads, widths)}".rstrip()
     for entry in entries:
         if entry.result is None:
-            yield f"  {entry.machine:{widest}}  cannot run it: {entry.reason}"
+            first_reason, *more = entry.reasons
+            rest = f" (and {len(more)} more reasons: --json has them all)" if more else ""
+            yield f"  {entry.machine:{widest}}  cannot run it: {first_reason}{rest}"
             continue
         measures = entry.measures()
         values = [_number(measures[key], scale) for _, key, _, scale in _COLUMNS]

@@ -27,13 +27,13 @@ BREAKDOWNS = ("energy_pj", "area_mm2", "latency_ns")
 class Entry:
     """One machine on one trace.
 
-    Args: result: None where the machine cannot run it; reason: why not, '' where it can.
+    Args: result: None where the machine cannot run it; reasons: why not, each of them.
     """
 
     machine: str
     workload: str
     result: Result | None
-    reason: str = ""
+    reasons: tuple[str, ...] = ()
 
     def measures(self) -> dict[str, float | None]:
         """Its headline numbers, None where there is no result."""
@@ -82,7 +82,7 @@ def to_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
         first = next(each for each in entries if each.workload == entry.workload)
         row: dict[str, Any] = {"machine": entry.machine, "workload": entry.workload} | entry.measures()
         row |= {f"{name}_ratio": ratio for name, ratio in ratios(entry, first).items()}
-        rows.append(row | {"reason": entry.reason})
+        rows.append(row | {"reason": "; ".join(entry.reasons)})
     return rows
 
 

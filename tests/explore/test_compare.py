@@ -64,7 +64,7 @@ def test_differences_add_up_and_come_largest_first(entries: tuple[Entry, ...]) -
 
 def test_what_cannot_run_says_why(entries: tuple[Entry, ...]) -> None:
     assert entries[2].result is None
-    assert "12 layers at 3 a PU need 4 PUs, the machine has 1: 3 short" in entries[2].reason
+    assert "12 layers at 3 a PU need 4 PUs, the machine has 1: 3 short" in entries[2].reasons[0]
     assert set(entries[2].measures().values()) == {None}
     assert differences(entries[2], entries[0]) == {}
 
