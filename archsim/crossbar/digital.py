@@ -49,15 +49,16 @@ def values_of_codes(codes: NDArray[Any], planes: Planes, cells: Cells, converter
 def _conversions(planes: Planes, cells: Cells) -> Int64:
     """(batch, blocks) the weights of the planes that are converted, added up."""
     if cells.access_rows is None:
-        every = np.full((planes.bits.shape[1], cells.blocks), planes.weight.sum(), dtype=np.int64)
-        return every
+        return np.full((planes.bits.shape[1], cells.blocks), planes.weight.sum(), dtype=np.int64)
     driven = driven_wordlines(planes, cells.block_rows) > 0
-    return np.einsum("p,pnb->nb", planes.weight, driven)
+    total: Int64 = np.einsum("p,pnb->nb", planes.weight, driven)
+    return total
 
 
 def _signs(cells: Cells) -> Int64:
     """(blocks, columns) the weights of the slices, negative where complemented, added up."""
-    return np.einsum("s,bsc->bc", cells.weight, 1 - 2 * cells.flipped.astype(np.int64))
+    total: Int64 = np.einsum("s,bsc->bc", cells.weight, 1 - 2 * cells.flipped.astype(np.int64))
+    return total
 
 
 def _wordline_sums(planes: Planes, cells: Cells) -> Int64:

@@ -10,14 +10,13 @@ to the edge between two codes. Codes, whole numbers, are added up exactly.
 """
 
 # Compiled code: the types are numba's, and integers are 64 bits wide whatever their names say.
-# mypy: disable-error-code="no-any-return, assignment"
+# mypy: disable-error-code="no-any-return, assignment, call-arg"
 
 from __future__ import annotations
 
 import math
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +34,16 @@ from archsim.crossbar.vectors import (
     add_entries,
     tabulate,
 )
-from archsim.crossbar.words import WORD_ROWS, UInt64, aligned, compiled, popcount, spread, words_of_reads
+from archsim.crossbar.words import (
+    WORD_ROWS,
+    UInt64,
+    aligned,
+    compiled,
+    popcount,
+    spread,
+    threads,
+    words_of_reads,
+)
 from archsim.parts.arithmetic import AdditiveNoise, MultiplicativeNoise, NoNoise
 
 JOB_READS = 512
@@ -146,7 +154,7 @@ def noisy_product(
         codes[start:stop, first : first + TILE] = np.einsum("p,bpc->bc", plane_weight, of_reads)
         return int(saturated)
 
-    saturated = spread(job, tiles * parts, numba.config.NUMBA_NUM_THREADS)
+    saturated = spread(job, tiles * parts, threads())
     return values_of_codes(codes[:, :columns], planes, cells, converter), saturated
 
 

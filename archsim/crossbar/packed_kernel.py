@@ -2,14 +2,14 @@
 
 A tile is 64 neighbouring columns, so that all rows of a slice stay in the first-level cache; the loop over
 its columns is the innermost, and becomes vector instructions. Where arrays have at most 64 rows and nothing
-is complemented, a unit-step converter that starts at 0 is part of that loop (24 to 32 multiplications, each
-of 8 slices and 8 reads or as many, a nanosecond and core with AVX-512). Everything else, wordlines of both
-signs, higher arrays and converters with errors, takes one sum after the other: through a line in whole
+is complemented, a unit-step converter that starts at 0 is part of that loop. Everything else, wordlines of
+both signs, higher arrays and converters with errors, takes one sum after the other: through a line in whole
 numbers where one gives the converter's codes for all sums that can be, through a table of them elsewhere.
+``benchmarks/crossbar.py`` measures both.
 """
 
 # Compiled code: the types are numba's, and integers are 64 bits wide whatever their names say.
-# mypy: disable-error-code="no-any-return, assignment"
+# mypy: disable-error-code="no-any-return, assignment, call-arg"
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +32,7 @@ from archsim.crossbar.words import (
     compiled,
     popcount,
     spread,
+    threads,
     words_of_reads,
 )
 
@@ -91,7 +91,7 @@ def packed_product(
         tile, start = number // parts, number % parts * vectors
         return run_job(tile, start, min(batch, start + vectors))
 
-    saturated = spread(job, len(packed) * parts, numba.config.NUMBA_NUM_THREADS)
+    saturated = spread(job, len(packed) * parts, threads())
     sums = codes.transpose(1, 0, 2).reshape(batch, -1)[:, :columns]
     return values_of_codes(sums, planes, cells, converter), saturated
 
@@ -214,8 +214,7 @@ def packed_levels(cells: Cells) -> UInt64:
         pack_kernel(cells.levels[:, :, tile * TILE : (tile + 1) * TILE], block_rows, packed[tile])
         return 0
 
-    threads = numba.config.NUMBA_NUM_THREADS if cells.levels.size > JOB_CONVERSIONS else 1
-    spread(job, tiles, threads)
+    spread(job, tiles, threads() if cells.levels.size > JOB_CONVERSIONS else 1)
     return packed
 
 

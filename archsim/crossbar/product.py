@@ -123,4 +123,6 @@ def lossless_columns(cells: Cells, converter: Converter, bipolar: bool) -> NDArr
         return np.zeros(cells.levels.shape[2], dtype=np.bool_)
     largest = cells.largest_sums().max(axis=(0, 1))
     least = -largest if bipolar else np.zeros_like(largest)
-    return (converter.lowest <= least - converter.zero) & (largest - converter.zero <= converter.highest)
+    above = converter.lowest <= least - converter.zero
+    safe: NDArray[np.bool_] = above & (largest - converter.zero <= converter.highest)
+    return safe

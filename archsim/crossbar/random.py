@@ -8,7 +8,7 @@ Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (SC 2011): Ph
 
 # Compiled code: the types are numba's, and integers are 64 bits wide whatever their names say. Numba does not
 # see changes of this file in what it keeps on disk of its callers.
-# mypy: disable-error-code="no-any-return, assignment"
+# mypy: disable-error-code="no-any-return, assignment, call-arg"
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
+
+from archsim.crossbar.words import OPTIONS
 
 ROUNDS = 10
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -33,7 +35,7 @@ BIAS, ONE = 1023, np.uint64(1023 << 52)
 
 def inlined(function: Any) -> Any:
     """A function that becomes a part of its callers' loops, so that these can be vectors."""
-    return numba.njit(nogil=True, error_model="numpy", _nrt=False, forceinline=True)(function)
+    return numba.njit(forceinline=True, **OPTIONS)(function)
 
 
 def key_of(seed: Sequence[int]) -> tuple[np.uint64, np.uint64]:
@@ -42,7 +44,7 @@ def key_of(seed: Sequence[int]) -> tuple[np.uint64, np.uint64]:
     return np.uint64(first), np.uint64(second)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def as_real(_context: Any, word: Any) -> Any:
     """The float64 that has the bits of an uint64."""
 
@@ -52,7 +54,7 @@ def as_real(_context: Any, word: Any) -> Any:
     return types.float64(word), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def as_bits(_context: Any, real: Any) -> Any:
     """The bits of a float64, as uint64."""
 

@@ -36,7 +36,7 @@ def _spread(builder: Any, scalar: Any) -> Any:
     return builder.shuffle_vector(one, ir.Constant(_TILE, ir.Undefined), zeros)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_entries(_context: Any, sums: Any, at: Any, table: Any, word: Any) -> Any:
     """Add the 16 entries of a table that a word of 64 rows selects to TILE sums, ``at`` the first of them."""
 
@@ -56,7 +56,7 @@ def add_entries(_context: Any, sums: Any, at: Any, table: Any, word: Any) -> Any
     return types.void(sums, types.int64, table, types.uint64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def tabulate(_context: Any, table: Any, new: Any, old: Any, level: Any) -> Any:
     """The TILE entries of a table at ``new``: those at ``old``, plus a row of levels."""
 
@@ -71,7 +71,7 @@ def tabulate(_context: Any, table: Any, new: Any, old: Any, level: Any) -> Any:
     return types.void(table, types.int64, types.int64, level), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def add_codes_of_row(
     _context: Any,
     codes: Any,
@@ -103,9 +103,8 @@ def add_codes_of_row(
         least, most, rounding, shift, slope = (_spread(builder, each) for each in arguments[6:])
         code = builder.fadd(builder.fadd(ideals, bends), builder.fmul(ideals, slope))
         code = builder.fadd(builder.fadd(code, shift), rounding)
-        floor = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(_TILE, [_TILE]), f"llvm.floor.v{TILE}f64"
-        )
+        insert: Any = cgutils.get_or_insert_function
+        floor = insert(builder.module, ir.FunctionType(_TILE, [_TILE]), f"llvm.floor.v{TILE}f64")
         code = builder.call(floor, [code])
         kept = builder.select(builder.fcmp_ordered("<", code, least), least, code)
         kept = builder.select(builder.fcmp_ordered(">", kept, most), most, kept)

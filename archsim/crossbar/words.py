@@ -25,12 +25,17 @@ LINE_BYTES = 64
 """A cache line, and the longest vector of a processor: one that straddles two lines takes twice as long."""
 
 
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+"""Of compiled functions: they allocate nothing, so that no references need to be counted."""
+
+
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     """Zeros that begin with a cache line."""
     size = math.prod(shape) * np.dtype(dtype).itemsize
     raw = np.zeros(size + LINE_BYTES, dtype=np.uint8)
     start = -raw.ctypes.data % LINE_BYTES
-    return raw[start : start + size].view(dtype).reshape(shape)
+    memory: NDArray[Any] = raw[start : start + size].view(dtype).reshape(shape)
+    return memory
 
 
 def block_words(rows: int, block_rows: int) -> tuple[int, int]:
@@ -69,12 +74,17 @@ def spread(work: Callable[[int], int], jobs: int, threads: int) -> int:
         return sum(pool.map(work, range(jobs)))
 
 
+def threads() -> int:
+    """How many threads may be used: what numba is told by NUMBA_NUM_THREADS, or else all processors."""
+    return int(getattr(numba.config, "NUMBA_NUM_THREADS"))  # noqa: B009  # which mypy does not know
+
+
 def compiled(function: Any) -> Any:
     """A function of the kernels: cached on disk, in the user's cache where the package cannot be written."""
-    return numba.njit(cache=True, nogil=True, error_model="numpy", _nrt=False)(function)
+    return numba.njit(cache=True, **OPTIONS)(function)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def popcount(_context: Any, word: Any) -> Any:
     """The ones of an uint64, as int64, in one instruction where the processor has it."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-import numba
 import numpy as np
 import pytest
 from conversions import expected, random_cells, random_planes
@@ -210,7 +209,7 @@ def test_any_number_of_threads_and_size_of_jobs(bipolar: bool, monkeypatch: pyte
     noise = MultiplicativeNoise(kind="gaussian_multiplicative", sigma=0.3)
     answers = []
     for threads, reads in ((1, 512), (2, 512), (3, 1), (2, 30)):
-        monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", threads)
+        monkeypatch.setattr(noisy_kernel, "threads", lambda number=threads: number)
         monkeypatch.setattr(noisy_kernel, "JOB_READS", reads)
         answers.append(noisy_product(planes, cells, Converter(-64, 63), noise, (7, 1)))
     assert all(np.array_equal(answers[0][0], values) for values, _ in answers)

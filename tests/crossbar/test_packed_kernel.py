@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 import pytest
 from conversions import expected, random_cells, random_planes
@@ -142,6 +141,6 @@ def test_any_number_of_threads(block_rows: int, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(packed_kernel, "JOB_CONVERSIONS", 1)
     answers = []
     for threads in (1, 2, 5):
-        monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", threads)
+        monkeypatch.setattr(packed_kernel, "threads", lambda number=threads: number)
         answers.append(check(planes, cells, Converter(0, 63)))
     assert all(np.array_equal(answers[0], answer) for answer in answers)
