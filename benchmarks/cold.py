@@ -1,9 +1,10 @@
 """Whole commands in processes of their own, from the shell to the exit, with warm caches.
 
-Method: each command runs once uncounted, so that files and numba's compiled code are in their caches, and
-then several times; the table has the medians of wall time, of processor time (user and system, all
-threads) and of the largest memory. Ratios are to the first row, an interpreter that does nothing but
-import numpy, in the same run: they hold where the machine's speed drifts.
+Method: each command runs once uncounted, so that files and compiled code are in their caches, and then
+several times; the table has the medians of wall time and of processor time (user and system, all threads),
+the least of each, which is what a machine without other work gives, and the median of the largest memory.
+Ratios are to the first row, an interpreter that does nothing but import numpy, in the same run: they hold
+where the machine's speed drifts.
 
     python benchmarks/cold.py [--repetitions 5]
 """
@@ -62,14 +63,16 @@ def main() -> None:
     )
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
-    print(f"{'command':42}{'wall s':>8}{'cpu s':>8}{'MB':>8}{'ratio':>8}")
+    print(f"{'command':42}{'wall s':>8}{'least':>8}{'cpu s':>8}{'least':>8}{'MB':>8}{'ratio':>8}")
     first = 0.0
     for name, arguments in COMMANDS.items():
         run(arguments)
         runs = [run(arguments) for _ in range(options.repetitions)]
         wall, cpu, megabytes = (statistics.median(column) for column in zip(*runs, strict=True))
+        least_wall, least_cpu, _ = (min(column) for column in zip(*runs, strict=True))
         first = first or cpu
-        print(f"{name:42}{wall:8.2f}{cpu:8.2f}{megabytes:8.0f}{cpu / first:8.1f}")
+        times = f"{wall:8.2f}{least_wall:8.2f}{cpu:8.2f}{least_cpu:8.2f}"
+        print(f"{name:42}{times}{megabytes:8.0f}{cpu / first:8.1f}")
 
 
 if __name__ == "__main__":

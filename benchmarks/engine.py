@@ -4,7 +4,7 @@ Method: a closed loop runs from its first event to the last completion; the time
 stands apart. Processor time of this process counts; the median and the best of the repetitions are
 printed. The synthetic encoder has what lowered transformers have: 40 tasks a token and layer, shared
 buses, pipelined units, stages with two copies, joins over all keys, bounded buffers. Each engine runs
-once before it is timed where code is compiled, or loaded from numba's cache.
+once before it is timed where code is compiled, or loaded from disk.
 
     python benchmarks/engine.py
     python benchmarks/engine.py --trace workloads/bert_large_1024.trace --inferences 1

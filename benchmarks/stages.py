@@ -1,7 +1,7 @@
 """Where the time of a cold main job goes: imports, loading, mapping, lowering, running, the stream.
 
 Method: one process does once what ``archsim simulate`` does, in the same order, and notes the wall time of
-each stage and, at the end, the largest memory. Caches of files and of numba's code are warm from the second
+each stage and, at the end, the largest memory. Caches of files and of compiled code are warm from the second
 call on. The same for a trace of your own, without the stream where it is large:
 
     python benchmarks/stages.py [--trace FILE] [--chips N] [--no-stream]
@@ -50,9 +50,9 @@ def main() -> None:
     trace = stage("read the trace", lambda: archsim.load_trace(options.trace))
     plan = stage("map", lambda: pipeline.map_trace(machine, trace))
     graph = stage("build the graph", lambda: pipeline.lower(machine, trace, plan))
-    stage("import numba", lambda: importlib.import_module("numba"))
     engine = stage("import the engine", lambda: pipeline.choose_engine("fast", len(graph)))
     run = stage("make the engine", lambda: engine(graph, inferences=1))
+    stage("import LLVM", lambda: importlib.import_module("llvmlite.binding"))
     stage("load its code, run one inference", lambda: run.advance(1))
     again = engine(graph, inferences=1)
     stage("run one inference again", lambda: again.advance(1))

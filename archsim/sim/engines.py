@@ -8,12 +8,12 @@ from archsim.sim.engine import Engine
 ENGINES = ("auto", "event", "fast")
 """``event``: SimPy components; ``fast``: compiled; ``auto``: by size. All give every task the same start."""
 
-WORTH_COMPILED = 100_000
-"""Tasks to run from which loading the compiled engine, some 0.4 s, takes less than the event engine would."""
+WORTH_COMPILED = 20_000
+"""Tasks to run from which the fast engine, loading it included (0.06 s), takes less than the event engine."""
 
 
 def choose_engine(name: str, tasks: int) -> type[Engine]:
-    """The engine called ``name``; it is imported here, and with ``fast`` numba is.
+    """The engine called ``name``; it is imported here, and SimPy with ``event``.
 
     Args: tasks: about how many are to be run, for ``auto``.
     Raises: SimulationError: when there is none of that name.

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
-from archsim.sim import fast_kernel as kernel
+from archsim.native import Native
+from archsim.sim import fast_layout as layout
 from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import Glimpse, Queues, Wiring, wire
-from archsim.sim.fast_glimpse import glimpse
-from archsim.sim.fast_kernel import Loop, Program, Progress
+from archsim.sim.fast_layout import Loop, Program, Progress
 from archsim.sim.run import Run
 from archsim.task_graph import JOIN, TaskGraph
 
@@ -21,12 +21,18 @@ _MOST_NODES = 2**31 - 2
 _LONGEST_WHEEL = 1 << 20
 """Cycles of the timing wheel; endings farther away are looked through one by one."""
 
+_HORIZON, _NEVER = 2**31 - 1, 2**62
+"""The last cycle that a slot can hold, of 32 bits and of 64."""
+
+_advance = Native("archsim.sim.fast_kernel", "advance")
+_glimpse = Native("archsim.sim.fast_glimpse", "glimpse")
+_state = Native("archsim.sim.fast_glimpse", "state")
 
 _PROGRAMS: WeakKeyDictionary[TaskGraph, Program] = WeakKeyDictionary()
 
 
 class FastEngine:
-    """An ``Engine`` of compiled code, which numba keeps on disk from one process to the next."""
+    """An ``Engine`` of compiled code, which is kept on disk: numba is imported only to compile it."""
 
     def __init__(
         self,
@@ -56,13 +62,14 @@ class FastEngine:
             first=first,
             keep=keep is None,
             spare=spare,
+            horizon=_HORIZON - self._longest(),
         )
         self._run = _progress(self._program, self._queues, contexts, self._wheel_size())
 
     @property
     def now(self) -> int:
         """The present cycle."""
-        return int(self._run.counters[kernel.NOW])
+        return int(self._run.counters[layout.NOW])
 
     def advance(self, completions: int | None = None) -> None:
         """Run to the end of the instant in which that many inferences have left; None: to the end of all.
@@ -79,27 +86,31 @@ class FastEngine:
         while True:
             self._reserve_left(goal)
             before = len(self.left)
-            why = kernel.advance(self._program, self._run, self._loop, goal)
-            self.left += self._run.left[len(self.left) : self._run.counters[kernel.LEFT]].tolist()
-            if why == kernel.STUCK or (before == 0 and self._left_unfinished()):
+            why = _advance(self._program, self._run, self._loop, goal)
+            self.left += self._run.left[len(self.left) : self._run.counters[layout.LEFT]].tolist()
+            if why == layout.STUCK or (before == 0 and self._left_unfinished()):
                 raise deadlock(self._graph)
-            if why == kernel.DONE:
+            if why == layout.DONE:
                 return
-            if why == kernel.GROW:
+            if why == layout.GROW:
                 self._run = _grown(self._program, self._run)
+            if why == layout.WIDEN:
+                self._run = self._run._replace(slot=self._run.slot.astype(np.int64))
+                self._loop = self._loop._replace(horizon=_NEVER)
 
     def last_start(self) -> NDArray[np.int64]:
         """(tasks,) start of each task of the inference that left last."""
         if self._loop.keep:
-            return self._start_of(self._run.counters[kernel.LEFT] - 1)
-        return self._start_in(int(self._run.counters[kernel.LAST]))
+            return self._start_of(self._run.counters[layout.LEFT] - 1)
+        return self._start_in(int(self._run.counters[layout.LAST]))
 
     def glimpse(self) -> Glimpse:
         """What runs and what waits in queues: see ``Engine.glimpse``."""
         run = self._run
-        slots = len(run.context) << self._program.shift
-        numbers = np.empty(1 + len(run.queue) + 4 * slots, dtype=np.int64)
-        count = glimpse(self._program, run, numbers)
+        contexts = len(run.context) - int(run.counters[layout.FREE])
+        # a slot has two endings to come at most, of three numbers each
+        numbers = np.empty(1 + len(run.queue) + 6 * (contexts << self._program.shift), dtype=np.int64)
+        count = _glimpse(self._program, run, numbers)
         split = 1 + 3 * int(numbers[0])
         rows = numbers[1:split].reshape(-1, 3)
         rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
@@ -108,35 +119,27 @@ class FastEngine:
     def state(self) -> object:
         """The rest of what the future depends on: see ``Engine.state``."""
         run, program = self._run, self._program
-        oldest, opened = int(run.counters[kernel.OLDEST]), int(run.counters[kernel.OPENED])
+        oldest, opened = int(run.counters[layout.OLDEST]), int(run.counters[layout.OPENED])
         if self._loop.keep or opened < self._reach:
             return None
-        waits = np.empty((opened - oldest, len(program.task)), dtype=np.int32)
-        for row, number in enumerate(range(oldest, opened)):
-            ring = run.ring[number & (len(run.ring) - 1)]
-            base = int(ring[kernel.CONTEXT]) << program.shift
-            if ring[kernel.GONE] == number:
-                waits[row] = -1
-            elif ring[kernel.OPEN] == number:
-                waits[row] = run.slot[base : base + len(program.task), kernel.STILL]
-            else:
-                waits[row] = program.waits
-        return self._queues.shifts(oldest).tobytes(), waits.tobytes()
+        numbers = np.empty(2 * len(program.waits) * (opened - oldest), dtype=np.int64)
+        count = _state(program, run, numbers)
+        return self._queues.shifts(oldest).tobytes(), numbers[:count].tobytes()
 
     def _left_unfinished(self) -> bool:
         """Whether the inference that left last has tasks that its exit did not wait for: those on a cycle."""
-        last = int(self._run.counters[kernel.LAST])
+        last = int(self._run.counters[layout.LAST])
         base = last << self._program.shift
-        return last >= 0 and bool(self._run.slot[base : base + len(self._graph), kernel.STILL].any())
+        return last >= 0 and bool((self._run.slot[base : base + len(self._graph), layout.STILL] > 0).any())
 
     def result(self) -> Run:
         """What the run measured; queues are not watched, the event engine does that."""
         if self._loop.keep:
-            order = np.arange(self._run.counters[kernel.LEFT])
+            order = np.arange(self._run.counters[layout.LEFT])
             start = np.stack([self._start_of(int(number)) for number in order])
         else:
-            last = self._run.counters[kernel.LAST]
-            order = self._run.context[last : last + 1, kernel.INFERENCE]
+            last = self._run.counters[layout.LAST]
+            order = self._run.context[last : last + 1, layout.INFERENCE]
             start = self.last_start()[None, :]
         ends = start + np.maximum(self._graph.occupancy, self._graph.latency)
         return Run(
@@ -149,16 +152,19 @@ class FastEngine:
         )
 
     def _start_of(self, inference: int) -> NDArray[np.int64]:
-        return self._start_in(int(self._run.ring[inference & (len(self._run.ring) - 1), kernel.CONTEXT]))
+        return self._start_in(int(self._run.ring[inference & (len(self._run.ring) - 1), layout.CONTEXT]))
 
     def _start_in(self, context: int) -> NDArray[np.int64]:
         base = context << self._program.shift
-        return self._run.start[base : base + len(self._program.task)].copy()
+        return self._run.slot[base : base + len(self._program.waits), layout.BEGAN].astype(np.int64)
 
     def _wheel_size(self) -> int:
         """A power of two of cycles that holds the longest duration, if it is not too long."""
-        longest = max(int(self._graph.occupancy.max()), int(self._graph.latency.max()))
-        return int(min(max(64, 1 << longest.bit_length()), _LONGEST_WHEEL))
+        return int(min(max(64, 1 << self._longest().bit_length()), _LONGEST_WHEEL))
+
+    def _longest(self) -> int:
+        """Cycles of the longest duration."""
+        return max(int(self._graph.occupancy.max()), int(self._graph.latency.max()))
 
     def _reserve_left(self, goal: int) -> None:
         """Room for the cycles at which inferences leave, those of the last instant included."""
@@ -191,21 +197,18 @@ def _program_of(graph: TaskGraph) -> Program:
 def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
     resource = np.maximum(graph.resource, 0)
     first = np.cumsum(queues.copies) - queues.copies
-    task = np.zeros((len(graph), 8), dtype=np.int32)
     held = graph.resource != JOIN
-    task[:, kernel.QUEUE] = np.where(held, first[resource] if len(first) else -1, -1)
+    task = np.zeros((len(graph) + 1, 5), dtype=np.int32)
+    task[:-1, layout.QUEUE] = np.where(held, first[resource] if len(first) else -1, -1)
     dealt = np.flatnonzero(held & (queues.copies[resource] > 1)) if len(first) else np.zeros(0, np.int64)
-    task[dealt, kernel.QUEUE] = np.arange(len(dealt))
-    task[dealt, kernel.FLAGS] = kernel.DEALT
-    task[:, kernel.OCCUPANCY] = graph.occupancy
-    task[:, kernel.LATENCY] = graph.latency
-    task[:, kernel.FLAGS] |= (graph.occupancy == graph.latency) * np.int32(kernel.BOTH)
+    task[dealt, layout.QUEUE] = -2 - np.arange(len(dealt))
+    task[:-1, layout.OCCUPANCY] = graph.occupancy
+    task[:-1, layout.LATENCY] = graph.latency
     edges: list[NDArray[np.int32]] = []
     far: list[NDArray[np.int32]] = []
-    for each, column in ((wiring.on_finish, kernel.FINISH), (wiring.on_start, kernel.START)):
+    for each, column in ((wiring.on_finish, layout.FINISH), (wiring.on_start, layout.START)):
         before = sum(len(block) for block in edges)
-        task[:, column] = each.first[:-1] + before
-        task[:, column + 1] = each.first[1:] + before
+        task[:, column] = each.first + before
         later = np.flatnonzero(each.distance)
         target = each.target.copy()
         target[later] = -1 - sum(len(block) for block in far) - np.arange(len(later))
@@ -234,14 +237,13 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int) -> Pr
     slots = _slots(program, contexts)
     servers = [resource.servers for resource in queues.resources]
     queue = np.zeros((len(servers), 4), dtype=np.int32)
-    queue[:, kernel.HEAD] = -1
-    queue[:, kernel.SERVERS] = servers
+    queue[:, layout.HEAD] = -1
+    queue[:, layout.SERVERS] = servers
     counters = np.zeros(9, dtype=np.int64)
-    counters[kernel.FREE], counters[kernel.LAST] = contexts, -1
+    counters[layout.FREE], counters[layout.LAST] = contexts, -1
     return Progress(
         counters=counters,
-        slot=np.empty((slots, 3), dtype=np.int32),
-        start=np.empty(slots, dtype=np.int64),
+        slot=np.empty((slots, 2), dtype=np.int32),
         context=np.zeros((contexts, 3), dtype=np.int64),
         ring=np.full((_ring(contexts), 3), -1, dtype=np.int64),
         free=np.arange(contexts, dtype=np.int32)[::-1].copy(),
@@ -249,7 +251,7 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int) -> Pr
         dirty=np.empty(len(servers) + 1, dtype=np.int32),
         wheel=np.full(wheel, -1, dtype=np.int32),
         filled=np.zeros(wheel // 64, dtype=np.uint64),
-        later=np.empty((2 * slots, 2), dtype=np.int64),
+        later=np.empty((slots, 2), dtype=np.int64),
         ready=np.empty(slots, dtype=np.int32),
         key=np.empty(slots, dtype=np.int64),
         work=np.empty(2 * slots, dtype=np.int64),
@@ -262,21 +264,20 @@ def _grown(program: Program, run: Progress) -> Progress:
     contexts = len(run.context)
     more, slots = 2 * contexts, _slots(program, 2 * contexts)
     counters, free = run.counters.copy(), _longer(run.free, more)
-    count = int(counters[kernel.FREE])
+    count = int(counters[layout.FREE])
     free[count : count + contexts] = np.arange(more - 1, contexts - 1, -1)
-    counters[kernel.FREE] += contexts
+    counters[layout.FREE] += contexts
     ring = np.full((_ring(more), 3), -1, dtype=np.int64)
-    meant = run.ring[:, kernel.OPEN]
-    numbers = np.union1d(np.arange(counters[kernel.OLDEST], counters[kernel.OPENED]), meant[meant >= 0])
+    meant = run.ring[:, layout.OPEN]
+    numbers = np.union1d(np.arange(counters[layout.OLDEST], counters[layout.OPENED]), meant[meant >= 0])
     ring[numbers & (len(ring) - 1)] = run.ring[numbers & (len(run.ring) - 1)]
     return run._replace(
         counters=counters,
         slot=_longer(run.slot, slots),
-        start=_longer(run.start, slots),
         context=_longer(run.context, more),
         ring=ring,
         free=free,
-        later=_longer(run.later, 2 * slots),
+        later=_longer(run.later, slots),
         ready=np.empty(slots, dtype=np.int32),
         key=np.empty(slots, dtype=np.int64),
         work=np.empty(2 * slots, dtype=np.int64),
@@ -298,7 +299,7 @@ def _slots(program: Program, contexts: int) -> int:
     slots = contexts << program.shift
     if 2 * slots > _MOST_NODES:
         raise SimulationError(
-            f"{contexts} inferences of {len(program.task)} tasks at once are too many for the fast engine; "
+            f"{contexts} inferences of {len(program.waits)} tasks at once are too many for the fast engine; "
             "use fewer in flight, fewer tokens, or the event engine"
         )
     return slots

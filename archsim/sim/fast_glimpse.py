@@ -1,4 +1,4 @@
-"""What runs and what waits in a run of the compiled loop: ``Engine.glimpse``, compiled."""
+"""What the future of the compiled loop depends on: ``Engine.glimpse`` and ``Engine.state``, compiled."""
 
 # mypy: disable-error-code="no-any-return, assignment"
 
@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.sim.fast_kernel import (
+from archsim.sim.fast_kernel import compiled, inlined
+from archsim.sim.fast_layout import (
+    CONTEXT,
+    GONE,
     HEAD,
     INFERENCE,
     LATENCY,
@@ -15,25 +18,27 @@ from archsim.sim.fast_kernel import (
     NOW,
     OCCUPANCY,
     OLDEST,
+    OPEN,
+    OPENED,
+    STILL,
     Int64,
     Program,
     Progress,
-    compiled,
-    inlined,
 )
 
 
 @inlined
 def _note(program, run, node, ahead, numbers, count):  # type: ignore[no-untyped-def]
-    """Note an ending: task, finish (0) or release (1), cycles from now; both where they coincide."""
+    """Note the endings of a task of which ``node`` comes next: task, finish (0) or release (1), cycles."""
     slot = node >> 1
     task = slot & ((1 << program.shift) - 1)
     inference = run.context[slot >> program.shift, INFERENCE] - run.counters[OLDEST]
-    kinds = 2 if program.task[task, LATENCY] == program.task[task, OCCUPANCY] else 1
-    for kind in range(kinds):
-        numbers[count] = inference * len(program.task) + task
-        numbers[count + 1] = kind if kinds == 2 else node & 1
-        numbers[count + 2] = ahead
+    occupancy, latency = np.int64(program.task[task, OCCUPANCY]), np.int64(program.task[task, LATENCY])
+    endings = 2 if occupancy == latency or (node & 1) == (occupancy < latency) else 1
+    for ending in range(endings):
+        numbers[count] = inference * len(program.waits) + task
+        numbers[count + 1] = (node & 1) ^ ending
+        numbers[count + 2] = ahead + ending * abs(latency - occupancy)
         count += 3
     return count
 
@@ -50,7 +55,7 @@ def glimpse(program: Program, run: Progress, numbers: Int64) -> int:
         node = np.int64(run.wheel[(now + ahead) & spokes])
         while node >= 0:
             count = _note(program, run, node, ahead, numbers, count)
-            node = np.int64(run.slot[node >> 1, LINK + (node & 1)])
+            node = -2 - np.int64(run.slot[node >> 1, LINK])
     for place in range(run.counters[LATER]):
         node = run.later[place, 1]
         count = _note(program, run, node, run.later[place, 0] - now, numbers, count)
@@ -59,9 +64,36 @@ def glimpse(program: Program, run: Progress, numbers: Int64) -> int:
         slot = np.int64(run.queue[queue, HEAD])
         while slot >= 0:
             inference = run.context[slot >> program.shift, INFERENCE] - run.counters[OLDEST]
-            numbers[count] = inference * len(program.task) + (slot & ((1 << program.shift) - 1))
+            numbers[count] = inference * len(program.waits) + (slot & ((1 << program.shift) - 1))
             count += 1
-            slot = np.int64(run.slot[slot, LINK])
+            slot = -2 - np.int64(run.slot[slot, LINK])
         numbers[count] = -1
         count += 1
+    return count
+
+
+@compiled
+def state(program: Program, run: Progress, numbers: Int64) -> int:
+    """What the tasks of the inferences inside wait for, told where it changes from a task to the next.
+
+    Each change is a task and how many predecessors it waits for, -1 for all of them, -2 for the tasks of
+    an inference that has left. Task 0 is always told, and begins an inference.
+    Returns: how many numbers were written.
+    """
+    count = 0
+    for inference in range(run.counters[OLDEST], run.counters[OPENED]):
+        place = inference & (len(run.ring) - 1)
+        slot = run.ring[place, CONTEXT] << program.shift
+        gone, opened = run.ring[place, GONE] == inference, run.ring[place, OPEN] == inference
+        before = np.int64(0)
+        for task in range(1 if gone else len(program.waits)):
+            still = np.int64(program.waits[task])
+            if opened:
+                still = np.int64(max(run.slot[slot + task, STILL], 0))
+            told = -2 if gone else -1 if still == program.waits[task] else still
+            if task == 0 or told != before:
+                numbers[count] = task
+                numbers[count + 1] = told
+                count += 2
+            before = told
     return count

@@ -1,9 +1,9 @@
 """The compiled event loop: a timing wheel over slots, one slot for each task of an inference inside.
 
-An inference that is inside has a context; slot = context << shift | task. Every slot waits in at most
-one queue and has at most two endings to come, a finish and a release, so that all lists are threaded
-through two links a slot, and nothing is allocated while time goes on. The node 2 * slot stands for a
-task's finish (or finish and release at once, and, before its start, for its place in a queue), the node
+An inference that is inside has a context; slot = context << shift | task. Every slot waits in one list at
+a time: in the queue of its server, then for its finish and for the release of the server, the one that
+comes first before the other. So all lists are threaded through one link a slot, and nothing is allocated
+while time goes on. The node 2 * slot stands for a task's finish (or finish and release at once), the node
 2 * slot + 1 for its release alone.
 
 What belongs to a task, a slot or a queue stands in one row, so that it shares a cache line. The phases of
@@ -15,117 +15,64 @@ a round are functions with one caller each; they are inlined.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Int32 = NDArray[np.int32]
-Int64 = NDArray[np.int64]
-
-DONE, GROW, STUCK, PAUSE = range(4)
-"""Why the loop came back: enough inferences have left, no context is free, nothing is to come, or the time
-has come to look whether somebody pressed Ctrl-C."""
-
-PAUSE_AFTER = 1 << 20
-"""Instants, some tenths of a second, after which the loop comes back."""
-
-NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN = range(9)
-"""Counters: the cycle, inferences that left, the youngest inference with a context plus one, contexts that
-are free, the oldest inference that has not left, endings beyond the wheel, endings on it, the context of the
-inference that left last (-1 for none), whether the first inferences have entered."""
-
-QUEUE, OCCUPANCY, LATENCY, FLAGS, FINISH, FINISH_END, START, START_END = range(8)
-"""Columns of a task: its queue, -1 for a join, or for a task that is dealt to copies its row of ``dealt``;
-durations; flags; where the edges of its finish and of its start begin and end."""
-
-BOTH, DEALT = 1, 2
-"""Flags: finish and release coincide; the resource has copies."""
-
-FIRST, COPIES, TURN, TURNS = range(4)
-"""Columns of a task that is dealt: the first queue, the copies, its turn, the turns of an inference."""
-
-STILL, LINK = 0, 1
-"""Columns of a slot: what it still waits for; the next node, of its finish and (one on) of its release."""
-
-HEAD, TAIL, SERVERS, MARKED = range(4)
-"""Columns of a queue: first and last slot, servers that are free, whether it is looked at in this round."""
-
-INFERENCE, ENDINGS, LEAVING = range(3)
-"""Columns of a context: who has it, endings to come, whether it is freed when they have."""
-
-CONTEXT, OPEN, GONE = range(3)
-"""Columns of the ring, by inference: its context; which inference is meant; the last one that left."""
-
-
-class Program(NamedTuple):
-    """A graph as the loop follows it.
-
-    Args: task: (tasks, 8); dealt: (dealt tasks, 4); waits: (tasks,) predecessors; edge: (edges,) the target,
-        or -1 - row of ``far`` where it is in a later inference; far: (far edges, 2) target and distance:
-        they do not exist from before the first inference; reach: their longest distance.
-    """
-
-    shift: int
-    exit: int
-    reach: int
-    task: Int32
-    dealt: Int32
-    waits: Int32
-    edge: Int32
-    far: Int32
-
-
-class Loop(NamedTuple):
-    """What a run is asked for.
-
-    Args: in_flight: an inference enters when the one that many before it leaves, -1: all at cycle 0;
-        inferences: how many there are, -1 for no end; first: how many enter at cycle 0; keep: whether all
-        contexts are kept for their schedules; spare: contexts that an instant may take.
-    """
-
-    in_flight: int
-    inferences: int
-    first: int
-    keep: bool
-    spare: int
-
-
-class Progress(NamedTuple):
-    """Where a run stands; all arrays change in place.
-
-    Args: slot: (slots, 3); start: (slots,) cycles; context: (contexts, 3); ring: (ring, 3); free: stack of
-        contexts; queue: (queues, 4); dirty: queues to look at in a round; wheel: (cycles,) first node;
-        filled: bits of the wheel; later: (endings, 2) cycle and node of those beyond it; ready, key, work:
-        tasks that became ready, their numbers, and events whose edges are to be followed; left: cycles at
-        which inferences left.
-    """
-
-    counters: Int64
-    slot: Int32
-    start: Int64
-    context: Int64
-    ring: Int64
-    free: Int32
-    queue: Int32
-    dirty: Int32
-    wheel: Int32
-    filled: NDArray[np.uint64]
-    later: Int64
-    ready: Int32
-    key: Int64
-    work: Int64
-    left: Int64
-
+from archsim.sim.fast_layout import (
+    BEGAN,
+    BEGUN,
+    CONTEXT,
+    COPIES,
+    DONE,
+    ENDINGS,
+    FINISH,
+    FIRST,
+    FREE,
+    GONE,
+    GROW,
+    HEAD,
+    INFERENCE,
+    LAST,
+    LATENCY,
+    LATER,
+    LEAVING,
+    LEFT,
+    LINK,
+    MARKED,
+    NOW,
+    OCCUPANCY,
+    OLDEST,
+    OPEN,
+    OPENED,
+    PAUSE,
+    PAUSE_AFTER,
+    PENDING,
+    QUEUE,
+    SERVERS,
+    START,
+    STILL,
+    STUCK,
+    TAIL,
+    TURN,
+    TURNS,
+    WIDEN,
+    Int32,
+    Int64,
+    Loop,
+    Program,
+    Progress,
+)
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 # nothing is allocated, so that no references need to be counted: that would take most of the time
 
 
 def compiled(function: Any) -> Any:
-    """A function of the loop: cached on disk, in the user's cache where the package cannot be written."""
-    return numba.njit(cache=True, **_OPTIONS)(function)
+    """A function of the loop."""
+    return numba.njit(**_OPTIONS)(function)
 
 
 def inlined(function: Any) -> Any:
@@ -241,7 +188,7 @@ def _later(run: Progress, found: int) -> int:
             continue
         node = run.later[place, 1]
         spoke = found & (len(run.wheel) - 1)
-        run.slot[node >> 1, LINK + (node & 1)] = run.wheel[spoke]
+        run.slot[node >> 1, LINK] = -2 - run.wheel[spoke]
         run.wheel[spoke] = node
         counters[PENDING] += 1
         counters[LATER] -= 1
@@ -254,11 +201,27 @@ def _later(run: Progress, found: int) -> int:
 def _queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
     """The queue of a task: its resource's, or that of the copy that it is dealt to."""
     queue = np.int64(program.task[task, QUEUE])
-    if program.task[task, FLAGS] & DEALT:
-        row = queue
+    if queue < 0:
+        row = -2 - queue
         turns = run.context[context, INFERENCE] * program.dealt[row, TURNS]
         queue = program.dealt[row, FIRST] + (program.dealt[row, TURN] + turns) % program.dealt[row, COPIES]
     return queue
+
+
+@inlined
+def _schedule(run, node, wait):  # type: ignore[no-untyped-def]
+    """An ending comes after ``wait`` cycles, one at least."""
+    spokes, at = len(run.wheel) - 1, run.counters[NOW] + wait
+    if wait <= spokes:
+        spoke = at & spokes
+        run.slot[node >> 1, LINK] = -2 - run.wheel[spoke]
+        run.wheel[spoke] = node
+        run.filled[spoke >> 6] |= np.uint64(1) << np.uint64(spoke & 63)
+        run.counters[PENDING] += 1
+    else:
+        run.later[run.counters[LATER], 0] = at
+        run.later[run.counters[LATER], 1] = node
+        run.counters[LATER] += 1
 
 
 @inlined
@@ -268,11 +231,15 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
     while node >= 0:
         ending = node
         slot = ending >> 1
-        node = np.int64(run.slot[slot, LINK + (ending & 1)])
+        node = -2 - np.int64(run.slot[slot, LINK])
         task, context = slot & mask, slot >> program.shift
+        occupancy = np.int64(program.task[task, OCCUPANCY])
+        latency = np.int64(program.task[task, LATENCY])
         run.counters[PENDING] -= 1
         run.context[context, ENDINGS] -= 1
-        if ending & 1 or program.task[task, FLAGS] & BOTH:
+        if occupancy != latency and (ending & 1) == (occupancy < latency):
+            _schedule(run, ending ^ 1, abs(latency - occupancy))
+        if ending & 1 or occupancy == latency:
             queue = _queue_of(program, run, task, context)
             run.queue[queue, SERVERS] += 1
             if run.queue[queue, HEAD] >= 0 and not run.queue[queue, MARKED]:
@@ -301,7 +268,7 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
         slot = event >> 1
         task, context = slot & mask, slot >> shift
         column = START if event & 1 else FINISH
-        edge, end = program.task[task, column], program.task[task, column + 1]
+        edge, end = program.task[task, column], program.task[task + 1, column]
         leaving = task == program.exit
         if leaving:
             _leave(run, context, loop.keep)
@@ -324,8 +291,8 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
             still = run.slot[other, STILL] - 1
             run.slot[other, STILL] = still
             if still == 0:
-                if program.task[target, QUEUE] < 0:
-                    run.start[other] = run.counters[NOW]
+                if program.task[target, QUEUE] == -1:
+                    run.slot[other, BEGAN] = run.counters[NOW]
                     run.work[work] = 2 * other
                     work += 1
                 else:
@@ -342,7 +309,7 @@ def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
         in_order = True
         for i in range(ready):
             slot = np.int64(run.ready[i])
-            run.key[i] = run.context[slot >> shift, INFERENCE] * len(program.task) + (slot & mask)
+            run.key[i] = run.context[slot >> shift, INFERENCE] * len(program.waits) + (slot & mask)
             in_order = in_order and (i == 0 or run.key[i - 1] < run.key[i])
         if not in_order:
             _sort(run.key, run.ready, ready)
@@ -353,7 +320,7 @@ def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
         if run.queue[queue, HEAD] < 0:
             run.queue[queue, HEAD] = slot
         else:
-            run.slot[run.queue[queue, TAIL], LINK] = slot
+            run.slot[run.queue[queue, TAIL], LINK] = -2 - slot
         run.queue[queue, TAIL] = slot
         if not run.queue[queue, MARKED]:
             run.queue[queue, MARKED] = 1
@@ -365,7 +332,7 @@ def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
 @inlined
 def _start(program, run, dirty):  # type: ignore[no-untyped-def]
     """Every free server starts the first of its queue: endings that come at once, starts to follow."""
-    now, mask, wheel_mask = run.counters[NOW], (1 << program.shift) - 1, len(run.wheel) - 1
+    now, mask = run.counters[NOW], (1 << program.shift) - 1
     node = np.int64(-1)
     work = 0
     for i in range(dirty):
@@ -373,31 +340,21 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
         run.queue[queue, MARKED] = 0
         while run.queue[queue, SERVERS] > 0 and run.queue[queue, HEAD] >= 0:
             slot = np.int64(run.queue[queue, HEAD])
-            run.queue[queue, HEAD] = run.slot[slot, LINK]
+            run.queue[queue, HEAD] = -2 - run.slot[slot, LINK]
             run.queue[queue, SERVERS] -= 1
             task, context = slot & mask, slot >> program.shift
-            flags = program.task[task, FLAGS]
-            run.start[slot] = now
-            endings = 1 if flags & BOTH else 2
-            run.context[context, ENDINGS] += endings
-            for kind in range(endings):
-                wait = program.task[task, LATENCY - kind]
-                ending = 2 * slot + kind
-                if wait == 0:
-                    run.slot[slot, LINK + kind] = node
-                    node = ending
-                    run.counters[PENDING] += 1
-                elif wait <= wheel_mask:
-                    spoke = (now + wait) & wheel_mask
-                    run.slot[slot, LINK + kind] = run.wheel[spoke]
-                    run.wheel[spoke] = ending
-                    run.filled[spoke >> 6] |= np.uint64(1) << np.uint64(spoke & 63)
-                    run.counters[PENDING] += 1
-                else:
-                    run.later[run.counters[LATER], 0] = now + wait
-                    run.later[run.counters[LATER], 1] = ending
-                    run.counters[LATER] += 1
-            if program.task[task, START] < program.task[task, START_END]:
+            occupancy = np.int64(program.task[task, OCCUPANCY])
+            latency = np.int64(program.task[task, LATENCY])
+            run.slot[slot, BEGAN] = now
+            run.context[context, ENDINGS] += 1 if occupancy == latency else 2
+            ending = 2 * slot + (occupancy < latency)
+            if occupancy and latency:
+                _schedule(run, ending, min(occupancy, latency))
+            else:
+                run.slot[slot, LINK] = -2 - node
+                node = ending
+                run.counters[PENDING] += 1
+            if program.task[task, START] < program.task[task + 1, START]:
                 run.work[work] = 2 * slot + 1
                 work += 1
     return node, work
@@ -407,13 +364,15 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
 def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
     """Let time go on until ``goal`` inferences have left, to the end of that instant.
 
-    Returns: DONE, GROW, STUCK or PAUSE.
+    Returns: DONE, GROW, STUCK, PAUSE or WIDEN.
     """
     counters = run.counters
     instants = 0
     while counters[LEFT] < goal or not counters[BEGUN]:
         if counters[FREE] < loop.spare:
             return GROW
+        if counters[NOW] >= loop.horizon:
+            return WIDEN
         instants += 1
         if instants > PAUSE_AFTER:
             return PAUSE
@@ -423,7 +382,7 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
             counters[BEGUN] = 1
             for inference in range(loop.first):
                 slot = _open(program, run, loop, inference) << program.shift
-                run.start[slot] = 0
+                run.slot[slot, BEGAN] = 0
                 run.work[work] = 2 * slot
                 work += 1
         else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from archsim.errors import SimulationError
 from archsim.hardware.loader import load_hardware
 from archsim.mapping.build import map_trace
 from archsim.schedule.lower import lower
-from archsim.sim import fast_engine, fast_kernel
+from archsim.sim import fast_engine, fast_layout
 from archsim.sim.engines import WORTH_COMPILED, choose_engine
 from archsim.sim.event_engine import EventEngine, run_event
 from archsim.sim.fast_engine import FastEngine, run_fast
@@ -101,6 +103,15 @@ def test_endings_beyond_the_wheel_come_in_time(data, random_graphs, inferences, 
     np.testing.assert_array_equal(fast.start, run_event(graph, inferences, in_flight).start)
 
 
+def test_cycles_beyond_32_bits_take_wider_slots():
+    # one server takes three tasks of 2**30 cycles an inference; each finishes five cycles after its release
+    builder = GraphBuilder()
+    builder.add(builder.resource("r", "p"), 2**30, 2**30 + 5, np.arange(3))
+    run = run_fast(builder.build(), inferences=2)
+    assert run.start[:, 1:4].tolist() == [[0, 2**30, 2**31], [3 * 2**30, 2**32, 5 * 2**30]]
+    assert run.completed_cycles.tolist() == [3 * 2**30 + 5, 6 * 2**30 + 5]
+
+
 def test_a_stream_of_many_inferences_holds_only_what_is_in_flight():
     builder = GraphBuilder()
     builder.add(builder.resource("r", "p"), 2, 5, np.arange(3))
@@ -128,9 +139,26 @@ def test_an_inference_that_overtakes_many_others_gets_more_contexts():
 def test_a_long_run_comes_back_to_look_for_ctrl_c_and_goes_on():
     # one server takes a task in each cycle, so that every cycle is an instant
     builder = GraphBuilder()
-    tasks = fast_kernel.PAUSE_AFTER + 10
+    tasks = fast_layout.PAUSE_AFTER + 10
     builder.add(builder.resource("r", "p"), 1, 1, np.arange(tasks))
     assert run_fast(builder.build()).completed_cycles.tolist() == [tasks]
+
+
+def test_compiled_code_is_taken_from_disk_without_numba(root):
+    builder = GraphBuilder()
+    builder.add(builder.resource("r", "p"), 2, 5, np.arange(3))
+    run_fast(builder.build())
+    script = (
+        "import sys, numpy as np\n"
+        "from archsim.sim.fast_engine import run_fast\n"
+        "from archsim.task_graph import GraphBuilder\n"
+        "builder = GraphBuilder()\n"
+        "builder.add(builder.resource('r', 'p'), 2, 5, np.arange(3))\n"
+        "print(run_fast(builder.build()).completed_cycles, 'numba' in sys.modules)"
+    )
+    later = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
+    # the third task starts at 4 and takes 5 cycles
+    assert later.stdout == "[9] False\n", later.stderr
 
 
 def test_engines_are_chosen_by_size():

@@ -1,0 +1,1 @@
+"""Which design is best? Spaces of designs, a store that loses no point, sweeps, and Pareto sets."""

@@ -1,0 +1,107 @@
+"""The arrays of the compiled event loop: what its columns mean, and the graph and the state made of them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Int32 = NDArray[np.int32]
+Int64 = NDArray[np.int64]
+
+DONE, GROW, STUCK, PAUSE, WIDEN = range(5)
+"""Why the loop came back: enough inferences have left, no context is free, nothing is to come, the time
+has come to look whether somebody pressed Ctrl-C, or cycles no longer fit into a slot."""
+
+PAUSE_AFTER = 1 << 20
+"""Instants, some tenths of a second, after which the loop comes back."""
+
+NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN = range(9)
+"""Counters: the cycle, inferences that left, the youngest inference with a context plus one, contexts that
+are free, the oldest inference that has not left, endings beyond the wheel, endings on it, the context of the
+inference that left last (-1 for none), whether the first inferences have entered."""
+
+QUEUE, OCCUPANCY, LATENCY, FINISH, START = range(5)
+"""Columns of a task: its queue, -1 for a join, or for a task that is dealt to copies -2 - its row of
+``dealt``; durations; where the edges of its finish and of its start begin: they end where the next task's
+begin."""
+
+FIRST, COPIES, TURN, TURNS = range(4)
+"""Columns of a task that is dealt: the first queue, the copies, its turn, the turns of an inference."""
+
+STILL, BEGAN = 0, 1
+"""Columns of a slot: what it still waits for; the cycle in which it started."""
+LINK = STILL
+"""What is ready waits for nothing, and the column takes its link: -2 - the next slot of its queue or the next
+node of its cycle, -1 at the end of either."""
+
+HEAD, TAIL, SERVERS, MARKED = range(4)
+"""Columns of a queue: first and last slot, servers that are free, whether it is looked at in this round."""
+
+INFERENCE, ENDINGS, LEAVING = range(3)
+"""Columns of a context: who has it, endings to come, whether it is freed when they have."""
+
+CONTEXT, OPEN, GONE = range(3)
+"""Columns of the ring, by inference: its context; which inference is meant; the last one that left."""
+
+
+class Program(NamedTuple):
+    """A graph as the loop follows it.
+
+    Args: task: (tasks + 1, 5); dealt: (dealt tasks, 4); waits: (tasks,) predecessors; edge: (edges,) the
+        target, or -1 - row of ``far`` where it is in a later inference; far: (far edges, 2) target and
+        distance: they do not exist from before the first inference; reach: their longest distance.
+    """
+
+    shift: int
+    exit: int
+    reach: int
+    task: Int32
+    dealt: Int32
+    waits: Int32
+    edge: Int32
+    far: Int32
+
+
+class Loop(NamedTuple):
+    """What a run is asked for.
+
+    Args: in_flight: an inference enters when the one that many before it leaves, -1: all at cycle 0;
+        inferences: how many there are, -1 for no end; first: how many enter at cycle 0; keep: whether all
+        contexts are kept for their schedules; spare: contexts that an instant may take; horizon: the cycle
+        from which on starts may not fit into a slot.
+    """
+
+    in_flight: int
+    inferences: int
+    first: int
+    keep: bool
+    spare: int
+    horizon: int
+
+
+class Progress(NamedTuple):
+    """Where a run stands; all arrays change in place.
+
+    Args: slot: (slots, 2), of 32 bits until cycles need more; context: (contexts, 3); ring: (ring, 3);
+        free: stack of contexts; queue: (queues, 4); dirty: queues to look at in a round; wheel: (cycles,)
+        first node; filled: bits of the wheel; later: (endings, 2) cycle and node of those beyond it; ready,
+        key, work: tasks that became ready, their numbers, and events whose edges are to be followed; left:
+        cycles at which inferences left.
+    """
+
+    counters: Int64
+    slot: NDArray[np.signedinteger[Any]]
+    context: Int64
+    ring: Int64
+    free: Int32
+    queue: Int32
+    dirty: Int32
+    wheel: Int32
+    filled: NDArray[np.uint64]
+    later: Int64
+    ready: Int32
+    key: Int64
+    work: Int64
+    left: Int64

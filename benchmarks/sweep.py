@@ -1,0 +1,144 @@
+"""Sweeps: designs a second, what a design costs where, and a store of 100 thousand points.
+
+Method: a store of made-up points: opening it and filtering by two columns, and the memory of a sweep that
+finds all its points in it. Then three sweeps of BERT-Large with 128 tokens, the stream included, on as many
+processes as there are cores, each into a store of its own. In the first every design has another schedule; in
+the second their graphs differ in counts of actions; in the third in costs. The rate counts from the first
+answer to the last; the processor time is that of all workers, their start included. Then one design, stage by
+stage.
+
+    python benchmarks/sweep.py [--points 100000]
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import resource
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import archsim
+from archsim import pipeline
+from archsim.explore.evaluate import ENGINE
+from archsim.explore.executor import Progress
+from archsim.explore.metrics import METRICS
+from archsim.explore.space import read_space
+from archsim.explore.store import Outcome, open_for_sweep, open_store
+from archsim.explore.structure import structure, timing_digest
+from archsim.explore.subject import read_subject
+
+HARDWARE, TRACE = "hwconfigs/hyflexpim.yaml", "workloads/bert_large.trace"
+SWEEPS = {
+    "another schedule each": {"mapping.slc_rate": "0.05:0.28:0.01"},
+    "other counts of actions": {"mapping.replication": "none", "mapping.slc_rate": "0.01:0.6:0.01"},
+    "other costs": {"pu.parts.analog.adc.cost.active_power_mw": "1:400:1"},
+}
+
+
+class Clock:
+    """Notes when answers come."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def tell(self, progress: Progress, outcome: Outcome | None) -> None:
+        if outcome is not None:
+            self.times.append(time.perf_counter())
+
+    def rate(self) -> float:
+        return (len(self.times) - 1) / (self.times[-1] - self.times[0])
+
+
+def rates() -> None:
+    """Designs a second."""
+    print(f"{'sweep of BERT-Large, designs with':36}{'designs':>8}{'a second':>10}{'cpu ms each':>13}")
+    for name, space in SWEEPS.items():
+        clock, before = Clock(), resource.getrusage(resource.RUSAGE_CHILDREN)
+        archsim.sweep(HARDWARE, TRACE, space, tell=clock.tell)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        count = len(clock.times)
+        print(f"{name:36}{count:8}{clock.rate():10.1f}{1000 * used / count:13.0f}")
+
+
+def stages() -> None:
+    """Milliseconds of one design, each stage the least of five."""
+
+    def least(name: str, make: Callable[[], object]) -> None:
+        times = []
+        for _ in range(5):
+            begin = time.perf_counter()
+            make()
+            times.append(time.perf_counter() - begin)
+        print(f"{name:36}{1000 * min(times):8.1f} ms")
+
+    subject = read_subject(HARDWARE, TRACE)
+    trace = subject.trace
+    machine = subject.machine({"mapping.slc_rate": 0.1})
+    plan, graph = pipeline.prepare(machine, trace)
+    settled = pipeline.settle(pipeline.run_prepared(machine, trace, plan, graph, engine=ENGINE, stream=True))
+    result = pipeline.priced(settled)
+    print()
+    least("build the machine", lambda: subject.machine({"mapping.slc_rate": 0.1}))
+    least("key of its structure", lambda: structure(machine.model))
+    least("map and build the graph", lambda: pipeline.prepare(machine, trace))
+    least("key of its timing", lambda: timing_digest(graph))
+    least("run one inference", lambda: pipeline.run_prepared(machine, trace, plan, graph, engine=ENGINE))
+    least("measure the stream, find bounds", lambda: pipeline.settle(settled.inference))
+    least("price and collect", lambda: pipeline.priced(settled))
+    least("write and compress the result", lambda: zlib.compress(result.to_json().encode()))
+
+
+def store(points: int) -> None:
+    """A store of made-up points."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "sweep.db")
+        subject = read_subject(HARDWARE, TRACE)
+        space = {"mapping.slc_rate": f"0:{(points - 1) / 1e6}:0.000001"}
+        with open_for_sweep(file) as opened:
+            opened.add_paths(space)
+            begin = time.perf_counter()
+            full = read_space(space)
+            for number in range(points):
+                settings = full.settings(number)
+                key = hashlib.sha256(b"%d" % number).digest()
+                outcome = Outcome(key, "m", "w", "ok", "", dict.fromkeys(METRICS, float(number)), b"x" * 4000)
+                opened.record(subject.request(settings), settings, outcome)
+            wrote = time.perf_counter() - begin
+        print(f"\nstore of {points:,} points, {file.stat().st_size / 1e6:.0f} MB")
+        print(f"{'record a point':36}{1e6 * wrote / points:8.0f} us")
+        begin = time.perf_counter()
+        with open_store(file) as opened:
+            table = opened.table(["mapping.slc_rate", "energy_pj", "latency_ns"])
+        rows = zip(*table.values(), strict=True)
+        some = [row for row in rows if row[1] < points / 2 and row[0] > 0.001]
+        print(f"{'open, read three columns and filter':36}{1e3 * (time.perf_counter() - begin):8.0f} ms")
+        assert 0 < len(some) < points
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        begin = time.perf_counter()
+        done = archsim.sweep(HARDWARE, TRACE, space, store=file, many=True)
+        assert done.progress.found == points
+        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        print(f"{'sweep that finds them all':36}{time.perf_counter() - begin:8.1f} s")
+        print(f"{'memory that it takes more':36}{grown / 1024:8.0f} MB")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--points", type=int, default=100_000)
+    options = parser.parse_args()
+    store(options.points)
+    print()
+    rates()
+    stages()
+
+
+if __name__ == "__main__":
+    main()
