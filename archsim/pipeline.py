@@ -15,6 +15,7 @@ from archsim.cost.rollup import Installed, charges
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
 from archsim.mapping.plan import Plan, Step
+from archsim.parts.activity import ACTIVITY
 from archsim.parts.part import Held
 from archsim.results.bottleneck import bottleneck, bounding_classes, times
 from archsim.results.collect import Setting, collect
@@ -32,8 +33,8 @@ from archsim.sim.what_if import twice_as_fast
 from archsim.task_graph import TaskGraph
 from archsim.workload.operations import Operation, Trace
 
-STREAM_INFERENCES = 30
-"""About how many inferences a stream takes to settle, for the choice of the engine."""
+STREAM_INFERENCES = 1000
+"""As many inferences as a stream may take to settle, for the choice of the engine."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +57,18 @@ class Inference:
     def prices(self) -> dict[str, tuple[Charge, ...]]:
         """What each of its actions charges, by the action's name."""
         return charges(_installed(self.machine, self.plan.chips_used))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settled:
+    """An inference with the stream that it settles in, before anything is priced.
+
+    Args: stream: None where none was wanted; bounds: what bounds both, see ``results.bottleneck``.
+    """
+
+    inference: Inference
+    stream: Stream | None
+    bounds: dict[str, Any]
 
 
 def simulate(
@@ -95,31 +108,71 @@ def run_once(
         tasks before they run.
     Raises: as ``simulate``.
     """
+    plan, graph = prepare(machine, trace, detail=detail, stream=stream)
+    if announce is not None:
+        announce(len(graph))
+    return run_prepared(machine, trace, plan, graph, engine=engine, detail=detail, stream=stream)
+
+
+def prepare(
+    machine: Machine, trace: Trace, *, detail: str = "module", stream: bool = False
+) -> tuple[Plan, TaskGraph]:
+    """Where everything lies, and the tasks of one inference: what comes before anything runs.
+
+    Neither depends on what things cost.
+    Args, Raises: as of ``simulate``.
+    """
     level = choose_detail(detail, machine)
     plan = map_trace(machine, trace)
     check_memory(machine, trace, plan, level, stream=stream)
-    graph = lower(machine, trace, plan, level)
-    if announce is not None:
-        announce(len(graph))
+    return plan, lower(machine, trace, plan, level)
+
+
+def run_prepared(
+    machine: Machine,
+    trace: Trace,
+    plan: Plan,
+    graph: TaskGraph,
+    *,
+    engine: str = "auto",
+    detail: str = "module",
+    stream: bool = False,
+) -> Inference:
+    """Run one inference of what ``prepare`` gave, in an empty machine.
+
+    Args, Raises: as of ``run_once``.
+    """
     options = {"detail": detail, "stream": stream, "in_flight": machine.mapping.in_flight}
+    options |= _activity(machine, trace)
     runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
     return Inference(machine, trace, plan, options, runs, graph, _alone(graph, runs))
 
 
 def measure(inference: Inference, *, what_if: bool = False) -> Result:
     """Run the stream, if there is to be one, and collect the result: the second half of ``simulate``."""
-    machine, trace, plan = inference.machine, inference.trace, inference.plan
+    return priced(settle(inference, what_if=what_if))
+
+
+def settle(inference: Inference, *, what_if: bool = False) -> Settled:
+    """Run the stream, if there is to be one, and find what bounds it: all that takes time, and no costs."""
     graph, start, runs, options = inference.graph, inference.start, inference.engine, inference.options
-    limit = in_flight_limit(plan)
-    settled = _settled(graph, runs, options, limit)
-    bounds = bottleneck(graph, start, settled, _media(machine), limit)
+    limit = in_flight_limit(inference.plan)
+    stream = _stream(graph, runs, options, limit)
+    bounds = bottleneck(graph, start, stream, _media(inference.machine), limit)
     if what_if:
         for part in bounding_classes(bounds):
             faster = twice_as_fast(graph, part)
             bounds["what_if"][part] = times(
-                faster, _alone(faster, runs), _settled(faster, runs, options, limit)
+                faster, _alone(faster, runs), _stream(faster, runs, options, limit)
             )
-    return collect(_setting(machine, trace, plan, options), graph, start, settled, bounds)
+    return Settled(inference, stream, bounds)
+
+
+def priced(settled: Settled) -> Result:
+    """The result: counts of actions times what they cost, over the times that were measured."""
+    inference = settled.inference
+    setting = _setting(inference.machine, inference.trace, inference.plan, inference.options)
+    return collect(setting, inference.graph, inference.start, settled.stream, settled.bounds)
 
 
 def _alone(graph: TaskGraph, engine: type[Engine]) -> NDArray[np.int64]:
@@ -129,7 +182,7 @@ def _alone(graph: TaskGraph, engine: type[Engine]) -> NDArray[np.int64]:
     return run.last_start()
 
 
-def _settled(
+def _stream(
     graph: TaskGraph, engine: type[Engine], options: dict[str, Any], limit: int | None
 ) -> Stream | None:
     """The settled stream, if one is wanted."""
@@ -146,12 +199,12 @@ def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]
     """What the result says about its inputs."""
     precision = trace.precision
     held = [each for _, each in _held(plan)]
-    attendance = Attendance(trace)
-    counts = [(phase, len(tokens)) for phase, tokens in phase_tokens(trace)]
+    macs = _Macs(trace)
+    counts = [(phase, len(tokens)) for phase, tokens in macs.phases]
     per_pu = sum(part.peak_macs_per_cycle(precision) for part in machine.parts.values())
     notes = [
         text
-        for part in machine.parts.values()
+        for part in (*machine.parts.values(), *machine.chip_parts.values())
         for text in part.warnings([each for each in held if each.part == part.name], precision)
     ]
     return Setting(
@@ -165,15 +218,24 @@ def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]
         prompt_tokens=sum(count for phase, count in counts if phase.name == "prefill"),
         tokens=sum(count for _, count in counts),
         output=OUTPUT,
-        macs=sum(_macs(trace, attendance, op, op.rows * op.columns) for op in trace.operations),
-        executed_macs=sum(
-            _macs(trace, attendance, step.op, _weights(step)) for group in plan.groups for step in group.steps
-        ),
+        macs=sum(macs.of(op, op.rows * op.columns) for op in trace.operations),
+        executed_macs=sum(macs.of(step.op, _weights(step)) for group in plan.groups for step in group.steps),
         peak_macs_per_cycle=per_pu * machine.pus * plan.chips_used,
         programming=_programming(machine, plan),
         warnings=(*plan.warnings, *notes),
         assumptions=[{"path": each.path, "text": each.text} for each in machine.assumptions()],
     )
+
+
+def _activity(machine: Machine, trace: Trace) -> dict[str, Any]:
+    """Which data the times and energies of parts rest on, where that is measured or stated."""
+    found = {
+        name: fact.value
+        for name, part in machine.parts.items()
+        for fact in part.facts(trace.precision)
+        if fact.label == ACTIVITY
+    }
+    return {"activity": found} if found else {}
 
 
 def _hardware(machine: Machine) -> dict[str, Any]:
@@ -225,6 +287,8 @@ def _installed(machine: Machine, chips: int) -> Iterator[Installed]:
     pus = chips * machine.pus
     for name, part in machine.parts.items():
         yield Installed(name, part.costs, machine.instances(name) * pus)
+    for name, part in machine.chip_parts.items():
+        yield Installed(name, part.costs, machine.instances(name) * chips)
     yield Installed(machine.bus.name, machine.bus.costs, pus)
     yield Installed(machine.interconnect.name, machine.interconnect.costs, chips)
     yield Installed(machine.global_bus.name, machine.global_bus.costs, chips)
@@ -245,16 +309,23 @@ def _weights(step: Step) -> int:
     return sum(share.rows * share.columns for share in step.shares if share is not None)
 
 
-def _macs(trace: Trace, attendance: Attendance, op: Operation, weights: int) -> int:
-    """MACs of one inference in an operation: ``weights`` a token, or what it attends to."""
-    macs = 0
-    for phase, tokens in phase_tokens(trace):
-        which = attendance.which(op, phase, tokens)
-        count = len(tokens) if which is None else len(which)
-        macs += count * weights
-        if op.family == "attention":
-            macs += op.macs(1) * int(tokens.keys.sum())
-    return macs
+class _Macs:
+    """Counts the MACs of the operations of one inference of a trace."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.phases = list(phase_tokens(trace))
+        self._attendance = Attendance(trace)
+
+    def of(self, op: Operation, weights: int) -> int:
+        """MACs of one inference in an operation: ``weights`` a token, or what it attends to."""
+        macs = 0
+        for phase, tokens in self.phases:
+            which = self._attendance.which(op, phase, tokens)
+            count = len(tokens) if which is None else len(which)
+            macs += count * weights
+            if op.family == "attention":
+                macs += op.macs(1) * int(tokens.keys.sum())
+        return macs
 
 
 def _programming(machine: Machine, plan: Plan) -> dict[str, float]:
@@ -264,7 +335,9 @@ def _programming(machine: Machine, plan: Plan) -> dict[str, float]:
         by_pu.setdefault(pu, []).append(held)
     time_ns = energy_pj = 0.0
     nbytes: dict[int, int] = {}
+    by_chip: dict[int, list[Held]] = {}
     for pu, weights in by_pu.items():
+        by_chip.setdefault(pu // machine.pus, []).extend(weights)
         for part in machine.parts.values():
             own = part.program([held for held in weights if held.part == part.name])
             time_ns, energy_pj = max(time_ns, own.time_ns), energy_pj + own.energy_pj
@@ -272,5 +345,9 @@ def _programming(machine: Machine, plan: Plan) -> dict[str, float]:
         nbytes[chip] = nbytes.get(chip, 0) + sum(
             held.stored.rows * held.stored.columns * held.stored.bits // 8 * held.copies for held in weights
         )
+    for weights in by_chip.values():
+        for part in machine.chip_parts.values():
+            own = part.program([held for held in weights if held.part == part.name])
+            time_ns, energy_pj = max(time_ns, own.time_ns), energy_pj + own.energy_pj
     arrival = int(machine.global_bus.cycles(max(nbytes.values(), default=0))) / machine.clock_ghz
     return {"time_ns": max(time_ns, arrival), "energy_pj": energy_pj}

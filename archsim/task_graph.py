@@ -194,6 +194,11 @@ class GraphBuilder:
         """Tasks so far."""
         return self._size
 
+    @property
+    def operation_name(self) -> str:
+        """The operation of the next block."""
+        return list(self._operation_index)[self.operation]
+
     def begin_operation(self, name: str, layer: int | None) -> None:
         """Tag the next blocks with an operation of the trace; an operation may be begun again."""
         if name not in self._operation_index:
@@ -221,21 +226,22 @@ class GraphBuilder:
         token: IntArray,
         after: Iterable[Wire] = (),
         actions: Mapping[str, NDArray[Any] | float] | None = None,
-        together: int = 1,
+        together: IntArray | int = 1,
     ) -> Wire:
         """One task for each entry of ``token``.
 
         Args: occupancy, latency: cycles, one for all or (tasks,); token: (tasks,) indices in program
             order; after: wires of shape (tasks,) or (tasks, k) that each task waits for; actions: how
             often each task does an action, one number for all or (tasks,); together: so many in a row are
-            dealt to the same copy of the resource.
+            dealt to the same copy of the resource, one number or one for each such row of tasks.
         Returns: (tasks,) the new task numbers.
         """
         count = len(token)
         turn: IntArray | int = 0
         if resource >= 0 and self._resource_list[resource].copies > 1:
-            turn = self._turns[resource] + np.arange(count) // together
-            self._turns[resource] += count // together
+            each = np.full(count // together, together) if isinstance(together, int) else together
+            turn = self._turns[resource] + np.repeat(np.arange(len(each)), each)
+            self._turns[resource] += len(each)
         first = self._append(count, resource, occupancy, latency, token, turn)
         tasks = np.arange(first, first + count, dtype=np.int32)
         for wire in after:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from archsim.hardware.findings import explain
 from archsim.hardware.located_yaml import LocatedYaml, Path, dotted, read_yaml, shorten
 from archsim.hardware.machine import HardwareModel, Machine, build_machine
 from archsim.hardware.overrides import Override, apply_override, read_overrides
-from archsim.hardware.rules import broken_modes, broken_names
+from archsim.hardware.rules import broken_names, broken_uses
 
 MAX_BYTES = 10**6
 """No hardware description is longer."""
@@ -30,8 +31,18 @@ def load_hardware(path: str | os.PathLike[str], overrides: Sequence[str] | Mappi
     Raises: HardwareError: with everything that is wrong with file and overrides, each with its place.
     """
     file = os.fspath(path)
-    document = read_yaml(_read_text(file), file)
-    data = _root(document, file)
+    return machine_of(read_yaml(read_text(file), file), file, overrides)
+
+
+def machine_of(
+    document: LocatedYaml, file: str, overrides: Sequence[str] | Mapping[str, Any] = ()
+) -> Machine:
+    """The machine that a hardware YAML describes which has been read; ``document`` stays as it is.
+
+    Args: file: as findings name it; overrides: as of ``load_hardware``.
+    Raises: HardwareError: as ``load_hardware``.
+    """
+    data = copy.deepcopy(_root(document, file))
     to_apply, findings = read_overrides(overrides)
     findings += document.findings
     findings += [finding for override in to_apply if (finding := apply_override(data, override))]
@@ -45,7 +56,7 @@ def load_hardware(path: str | os.PathLike[str], overrides: Sequence[str] | Mappi
     if model is None or findings:
         raise HardwareError(sorted(findings, key=lambda finding: finding.line or MAX_BYTES))
     machine = build_machine(model, file)
-    findings += locator.findings(broken_modes(machine))
+    findings += locator.findings(broken_uses(machine))
     if findings:
         raise HardwareError(findings)
     return machine
@@ -84,7 +95,7 @@ def _root(document: LocatedYaml, file: str) -> dict[str, Any]:
     raise HardwareError(Finding(f"must have {_SECTIONS}, not {given}", file, document.lines[()]))
 
 
-def _read_text(file: str) -> str:
+def read_text(file: str) -> str:
     """The file's text.
 
     Raises: HardwareError: where it cannot be read, is not text, or is longer than a machine's description.

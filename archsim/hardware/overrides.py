@@ -52,6 +52,17 @@ def read_overrides(given: Sequence[str] | Mapping[str, Any]) -> tuple[list[Overr
     return overrides, findings
 
 
+def override_values(given: Sequence[str]) -> dict[str, Any]:
+    """The values by path of texts ``PATH=VALUE``; of a path that is given twice, the last.
+
+    Raises: HardwareError: with all that cannot be read.
+    """
+    overrides, findings = read_overrides(given)
+    if findings:
+        raise HardwareError(findings)
+    return {dotted(override.path): override.value for override in overrides}
+
+
 def apply_override(data: dict[str, Any], override: Override) -> Finding | None:
     """Set one value in ``data``, a YAML document; returns what is wrong with the path, if anything."""
     node: Any = data

@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from archsim.cost.by_kind import ByKind
 from archsim.cost.entry import Cost, Section
-from archsim.hardware.kinds import ByKind, field_annotation, field_names, what_stands_at
+from archsim.hardware.kinds import field_annotation, field_names, what_stands_at
 from archsim.hardware.machine import HardwareModel
 from archsim.hardware.meaning import meanings
+from archsim.parts.arithmetic import WRITE_NOISE_KINDS
 from archsim.parts.registry import MEDIUM_KINDS, PART_KINDS
 
 _PLAIN = {int: "whole number", float: "number", str: "text", bool: "`true` or `false`", type(None): "`null`"}
@@ -31,6 +33,7 @@ def reference_markdown() -> str:
     for model in dict.fromkeys(MEDIUM_KINDS.values()):
         kinds = [f"`{kind}`" for kind, other in MEDIUM_KINDS.items() if other is model]
         blocks.append(_table(f"Medium of kind {' or '.join(kinds)}", model))
+    blocks += [_table(f"Noise of kind `{kind}`", model) for kind, model in WRITE_NOISE_KINDS.items()]
     blocks.append(_table("A cost", Cost))
     return "\n\n".join(blocks) + "\n"
 

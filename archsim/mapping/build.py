@@ -8,13 +8,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from archsim.errors import MappingError
-from archsim.mapping.demand import Sizing
+from archsim.mapping.demand import Sizing, holder_choices
 from archsim.mapping.infeasible import infeasible, refusals
 from archsim.mapping.parallel import restated
-from archsim.mapping.placement import placements
+from archsim.mapping.placement import Placement, placements
 from archsim.mapping.plan import Group, PartUse, Plan, Step
 from archsim.mapping.replication import Cluster, replicate
-from archsim.mapping.usage import part_uses, slots, whole_instead
+from archsim.mapping.usage import chip_slots, part_uses, slots, whole_instead
 from archsim.workload.operations import Trace
 
 if TYPE_CHECKING:
@@ -26,12 +26,7 @@ def map_trace(machine: Machine, trace: Trace) -> Plan:
 
     Raises: MappingError: when a part refuses an operation, or the machine is too small.
     """
-    sizing = Sizing(machine, trace)
-    if findings := refusals(sizing):
-        raise MappingError(findings)
-    ways = placements(sizing, machine.chips)
-    if not ways:
-        raise infeasible(sizing)
+    sizing, ways = _first_that_fits(machine, trace)
     replicated = [(placement, replicate(sizing, placement)) for placement in ways]
     placement, clusters = min(replicated, key=lambda way: max(cluster.slowest for cluster in way[1]))
     groups = _groups(sizing, clusters)
@@ -40,6 +35,7 @@ def map_trace(machine: Machine, trace: Trace) -> Plan:
     parts = part_uses(sizing, clusters, chips)
     return Plan(
         groups=groups,
+        holders=sizing.holders,
         parts=parts,
         replicas=_replicas(sizing, clusters),
         pus_per_layer=placement.pus_per_layer,
@@ -50,11 +46,23 @@ def map_trace(machine: Machine, trace: Trace) -> Plan:
     )
 
 
+def _first_that_fits(machine: Machine, trace: Trace) -> tuple[Sizing, tuple[Placement, ...]]:
+    """The first choice of holders with room for everything, and the placements that it allows."""
+    for holders in holder_choices(machine):
+        sizing = Sizing(machine, trace, holders)
+        if findings := refusals(sizing):
+            raise MappingError(findings)
+        if ways := placements(sizing, machine.chips):
+            return sizing, ways
+    raise infeasible(sizing)
+
+
 def _groups(sizing: Sizing, clusters: Sequence[Cluster]) -> tuple[Group, ...]:
     """The groups in program order, with the copies of their weights."""
     groups: dict[int, Group] = {}
+    shared = chip_slots(sizing, clusters)
     for cluster in clusters:
-        fit = slots(sizing, cluster)
+        fit = min(shared, slots(sizing, cluster))
         copied = _copied(cluster)
         for pus, sections in cluster.places:
             for index, steps in zip(sections, copied, strict=True):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from archsim.mapping.factors import exact_rate
 from archsim.mapping.parallel import Rules, steps_of
-from archsim.mapping.plan import Step
+from archsim.mapping.plan import Holders, Step
 from archsim.mapping.sections import Section, Traffic, sections_of, traffic_of
 from archsim.parts.part import NO_SIZE, Part, Region, Size, Stored
 from archsim.workload.operations import Operation, Precision, Trace
@@ -24,12 +25,14 @@ class Demand:
     """What steps need of one PU; demands add up.
 
     Args: weights: on the part that holds them; keys_values, others: units that the cached keys and
-        values, and all else that an inference leaves behind, take on their parts; nbytes: both in bytes.
+        values, and all else that an inference leaves behind, take on their parts; pruning: units of the
+        pruner that its keys take; nbytes: of keys, values and others.
     """
 
     weights: Size = NO_SIZE
     keys_values: int = 0
     others: int = 0
+    pruning: int = 0
     nbytes: int = 0
 
     def __add__(self, other: Demand) -> Demand:
@@ -37,38 +40,62 @@ class Demand:
             self.weights + other.weights,
             self.keys_values + other.keys_values,
             self.others + other.others,
+            self.pruning + other.pruning,
             self.nbytes + other.nbytes,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """A part of a PU that is asked for more than it has."""
+    """A part of a PU, or of a chip, that is asked for more than it has."""
 
     part: str
     unit: str
     need: int
     have: int
+    owner: str = "PU"
 
     def __str__(self) -> str:
         short = self.need - self.have
-        return f"{self.need} {self.unit} of {self.part!r}, a PU has {self.have}: {short} short"
+        return f"{self.need} {self.unit} of {self.part!r}, a {self.owner} has {self.have}: {short} short"
+
+
+def holder_choices(machine: Machine) -> Iterator[Holders]:
+    """The holders that ``mapping`` allows, the preferred ones first.
+
+    Where room in the preferred part is short, intermediate results, which are the least and move the
+    most, have the first choice, then keys and values, then weights.
+    """
+    mapping = machine.mapping
+    for others in mapping.holders("intermediates"):
+        for keys_values in mapping.holders("attention"):
+            for weights in mapping.holders("linear"):
+                yield Holders(weights, keys_values, others)
 
 
 class Sizing:
-    """Measures the sections of a trace on the PUs of a machine; equal ones are measured once."""
+    """Measures the sections of a trace on the PUs of a machine; equal ones are measured once.
 
-    def __init__(self, machine: Machine, trace: Trace) -> None:
+    Args: holders: those of ``holder_choices``, by default the first of them.
+    """
+
+    def __init__(self, machine: Machine, trace: Trace, holders: Holders | None = None) -> None:
         mapping = machine.mapping
+        holders = holders or next(holder_choices(machine))
         self.machine = machine
         self.trace = trace
         self.sections: tuple[Section, ...] = sections_of(trace)
         self.traffic: Traffic = traffic_of(trace)
-        self.linear: Part = machine.parts[mapping.linear]
-        self.attention: Part = machine.parts[mapping.attention]
-        self.intermediates: Part = machine.parts[mapping.intermediates]
-        self.exact: bool = mapping.replication == "ideal"
-        self.rules = rules_of(machine, trace)
+        self.linear: Part = machine.part(holders.weights)
+        self.attention: Part = machine.part(holders.keys_values)
+        self.intermediates: Part = machine.part(holders.others)
+        self.multiplier: Part = machine.parts[mapping.executor("linear")]
+        self.pruner: Part | None = machine.parts[mapping.pruner] if mapping.pruner else None
+        self.holders = holders
+        self.streamed: bool = self.multiplier is not self.linear
+        self.replication: str = "none" if self.streamed else mapping.replication
+        self.exact: bool = self.replication == "ideal"
+        self.rules = rules_of(machine, trace, holders)
         self._first: dict[object, Section] = {}
         self._model = [self._first.setdefault(section.content, section) for section in self.sections]
         self._steps: dict[tuple[str, int], tuple[Step, ...]] = {}
@@ -115,24 +142,50 @@ class Sizing:
             sum((self.size(one.stored) for one in held if one), start=NO_SIZE),
             self.attention.cache_size(keys_values) if keys_values else 0,
             self.intermediates.cache_size(others) if others else 0,
+            self.pruner.cache_size(-(-keys_values // 2)) if self.pruner else 0,
             keys_values + others,
+        )
+
+    def joint(self, demands: Sequence[Demand]) -> Demand:
+        """What sections that share a PU need of it.
+
+        Where weights are streamed, sections take turns on the PU, and what one leaves behind makes room
+        for the next; but a cache that a decode goes on with stays.
+        """
+        total = sum(demands[1:], start=demands[0])
+        if not self.streamed:
+            return total
+        kept = any(phase.name == "decode" for phase in self.trace.phases)
+        fullest = max(demands, key=lambda demand: demand.nbytes)
+        keys_values = total.keys_values if kept else max(demand.keys_values for demand in demands)
+        return Demand(
+            total.weights,
+            keys_values,
+            max(demand.others for demand in demands),
+            total.pruning if kept else max(demand.pruning for demand in demands),
+            total.nbytes if kept else fullest.nbytes,
         )
 
     def fits(self, model: Section, pus: int) -> bool:
         """Whether ``pus`` PUs hold the weights and one inference's values of ``model``."""
         return not self.shortages(self.demand(model, pus))
 
-    def shortages(self, demands: Iterable[Demand]) -> list[Shortage]:
-        """What the fullest of PUs with these ``demands`` lack, part by part."""
-        worst: dict[str, Shortage] = {}
-        for demand in set(demands):
-            for name, need in self._needs(demand).items():
-                part = self.machine.parts[name]
-                if need > part.capacity and (name not in worst or need > worst[name].need):
-                    worst[name] = Shortage(name, part.unit, math.ceil(need), part.capacity)
-        return list(worst.values())
+    def shortages(self, demands: Sequence[Demand]) -> list[Shortage]:
+        """What the fullest of a chip's PUs with these ``demands`` lacks, or all together, part by part."""
+        shared = self.machine.chip_parts
+        found: dict[str, Fraction | int] = {}
+        for demand, count in Counter(demands).items():
+            for name, need in self.needs(demand).items():
+                before = found.get(name, 0)
+                found[name] = before + count * need if name in shared else max(before, need)
+        return [
+            Shortage(name, part.unit, math.ceil(need), part.capacity, "chip" if name in shared else "PU")
+            for name, need in found.items()
+            if need > (part := self.machine.part(name)).capacity
+        ]
 
-    def _needs(self, demand: Demand) -> dict[str, Fraction | int]:
+    def needs(self, demand: Demand) -> dict[str, Fraction | int]:
+        """Units of each part that the weights and one inference's values take, by its name."""
         needs: dict[str, Fraction | int] = dict(self.values(demand))
         weights = demand.weights.exact if self.exact else demand.weights.units
         needs[self.linear.name] = needs.get(self.linear.name, 0) + weights
@@ -141,8 +194,12 @@ class Sizing:
     def values(self, demand: Demand) -> dict[str, int]:
         """Units that one inference's values take of each part that stores some, by its name."""
         units: dict[str, int] = {}
-        for part, need in ((self.attention, demand.keys_values), (self.intermediates, demand.others)):
-            if need:
+        for part, need in (
+            (self.attention, demand.keys_values),
+            (self.intermediates, demand.others),
+            (self.pruner, demand.pruning),
+        ):
+            if part and need:
                 units[part.name] = units.get(part.name, 0) + need
         return units
 
@@ -151,17 +208,18 @@ class Sizing:
         return self.linear.capacity - self.values(demand).get(self.linear.name, 0)
 
 
-def rules_of(machine: Machine, trace: Trace) -> Rules:
+def rules_of(machine: Machine, trace: Trace, holders: Holders) -> Rules:
     """What a machine's ``mapping`` section and a trace's precision say about the steps."""
     mapping = machine.mapping
     return Rules(
         executors={
-            "linear": mapping.linear,
-            "attention": mapping.attention,
+            "linear": mapping.executor("linear"),
+            "attention": mapping.executor("attention"),
             "nonlinear": mapping.nonlinear,
             "embedding": mapping.embedding,
         },
-        modes=tuple(machine.parts[mapping.linear].modes),
+        holder=holders.weights,
+        modes=tuple(machine.part(holders.weights).modes),
         svd=mapping.svd,
         tensor_split=mapping.tensor_split,
         slc_rate=exact_rate(mapping.slc_rate),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from archsim.errors import Finding, MappingError
@@ -32,6 +33,19 @@ def refusals(sizing: Sizing) -> list[Finding]:
         if part and reason and reason not in found:
             message = f"{op.id} ({op.kind}) cannot run on part {part.name!r}: {reason}"
             found[reason] = Finding(message, machine.file, path=f"mapping.{op.family}")
+    if sizing.pruner:
+        scores = (op for op in operations if op.kind == "attention_scores")
+        reason = next(
+            (text for op in scores if (text := sizing.pruner.refuses(op, sizing.trace.precision))), ""
+        )
+        if reason:
+            message = f"part {sizing.pruner.name!r} cannot prune keys: {reason}"
+            found["pruner"] = Finding(message, machine.file, path="mapping.attention.pruner")
+    if not sizing.linear.unit and any(op.family == "linear" for op in operations):
+        message = (
+            f"part {sizing.linear.name!r} holds no weights: name the part that does in mapping.linear.held"
+        )
+        found["linear"] = Finding(message, machine.file, path="mapping.linear")
     stored = {"attention": "keys and values", "intermediates": "queries, scores and residual vectors"}
     for role, values in stored.items():
         part = sizing.attention if role == "attention" else sizing.intermediates
@@ -44,7 +58,27 @@ def refusals(sizing: Sizing) -> list[Finding]:
 def infeasible(sizing: Sizing) -> MappingError:
     """The error for a trace that has no placement on the machine."""
     findings = [finding for section in sizing.models for finding in _too_large(sizing, section)]
-    return MappingError(findings or [_too_few(sizing)])
+    return MappingError(findings or _chips_too_small(sizing) or [_too_few(sizing)])
+
+
+def _chips_too_small(sizing: Sizing) -> list[Finding]:
+    """What the parts that PUs share lack for all sections together, over all chips."""
+    machine = sizing.machine
+    layers = layer_indices(sizing)
+    dealt = deal_layers(layers, min(len(layers), machine.total_pus)) if layers else []
+    demands = [demand for some in dealt for demand in stack(sizing, some, 1).demands]
+    alone = [index for index, section in enumerate(sizing.sections) if section.layer is None]
+    demands += [demand for index in alone for demand in sizing.demand(sizing.model(index), 1)]
+    findings = []
+    for name, part in machine.chip_parts.items():
+        need = math.ceil(sum(sizing.needs(demand).get(name, 0) for demand in demands))
+        have = part.capacity * machine.chips
+        if need > have:
+            have_all = f"the machine has {have}: {need - have} short"
+            message = f"{sizing.trace.model} needs {need} {part.unit} of {name!r}, {have_all}"
+            advice = f"the smallest system.chips that would do is {_smallest_chips(sizing)}"
+            findings.append(Finding(f"{message}; {advice}", machine.file, path="system.chips"))
+    return findings
 
 
 def _too_large(sizing: Sizing, section: Section) -> Iterator[Finding]:

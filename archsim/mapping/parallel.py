@@ -31,11 +31,12 @@ Split = tuple[int, ...]
 class Rules:
     """What the steps of a machine's groups have in common.
 
-    Args: executors: the part that executes each family; modes: of the part that holds the weights;
-        bits: of a weight; tensor_split: how a linear operation whose input is split goes on.
+    Args: executors: the part that executes each family; holder: the part that holds the weights; modes: of
+        that part; bits: of a weight; tensor_split: how a linear operation whose input is split goes on.
     """
 
     executors: dict[Family, str]
+    holder: str
     modes: tuple[str, ...]
     svd: str
     slc_rate: Fraction
@@ -174,7 +175,8 @@ def _weight_step(
     def hold(share: Factor) -> Held | None:
         if not (share.rows and share.columns):
             return None
-        return Held(Stored(name, share.rows, share.columns, rules.bits, regions(share, rules.modes)), part)
+        stored = Stored(name, share.rows, share.columns, rules.bits, regions(share, rules.modes))
+        return Held(stored, rules.holder)
 
     made = {share: hold(share) for share in set(shares)}
     pieces = _pieces(op, rows=[share.rows for share in shares], columns=[share.columns for share in shares])

@@ -6,7 +6,7 @@ none straddles two chips.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -62,6 +62,16 @@ def placements(sizing: Sizing, chips: int) -> tuple[Placement, ...]:
     )
 
 
+def chips_hold(sizing: Sizing, blocks: Iterable[tuple[int, Block]]) -> bool:
+    """Whether the parts that PUs of a chip share hold what ``blocks``, with their first PUs, need of them."""
+    by_chip: dict[int, list[Demand]] = {}
+    for first, block in blocks:
+        by_chip.setdefault(first // sizing.machine.pus, []).extend(block.demands)
+    return not any(
+        shortage.owner == "chip" for demands in by_chip.values() for shortage in sizing.shortages(demands)
+    )
+
+
 def needed_pus(sizing: Sizing, model: Section, limit: int) -> int | None:
     """The smallest number of PUs, up to ``limit``, that hold ``model``, or None.
 
@@ -90,7 +100,7 @@ def layer_indices(sizing: Sizing) -> list[int]:
 def stack(sizing: Sizing, sections: Sequence[int], pus: int) -> Block:
     """Sections that share ``pus`` PUs."""
     demands = [sizing.demand(sizing.model(index), pus) for index in sections]
-    total = [sum(of_pu[1:], start=of_pu[0]) for of_pu in zip(*demands, strict=True)]
+    total = [sizing.joint(of_pu) for of_pu in zip(*demands, strict=True)]
     return Block(list(sections), total)
 
 
@@ -112,7 +122,7 @@ def _place(sizing: Sizing, chips: int, apart: bool) -> Placement | None:
         if not _settle_outside(sizing, blocks, apart):
             return None
         first_pus = _pack([block.pus for block in blocks], chips, sizing.machine.pus)
-        if first_pus is not None:
+        if first_pus is not None and chips_hold(sizing, zip(first_pus, blocks, strict=True)):
             pus = {
                 index: tuple(range(first, first + block.pus))
                 for block, first in zip(blocks, first_pus, strict=True)
@@ -159,7 +169,7 @@ def _settle_outside(sizing: Sizing, blocks: list[Block], apart: bool) -> bool:
         block = None if apart and section.has_weights else neighbour(sizing, blocks, section)
         if block is not None:
             joint = zip(block.demands, sizing.demand(sizing.model(index), block.pus), strict=True)
-            demands = [one + other for one, other in joint]
+            demands = [sizing.joint(both) for both in joint]
             if not sizing.shortages(demands):
                 block.sections.append(index)
                 block.demands = demands

@@ -54,10 +54,19 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Holders:
+    """The parts that hold weights, keys and values, and all else that an inference leaves behind."""
+
+    weights: str
+    keys_values: str
+    others: str
+
+
+@dataclass(frozen=True, slots=True)
 class PartUse:
     """How full a part is, over all PUs of the chips that are used.
 
-    Args: used: units that hold something, whole ones; total: units there are on those chips; wasted:
+    Args: used: units that hold something, whole ones; total: units that those chips have; wasted:
         of the used ones, what fragmentation leaves empty.
     """
 
@@ -85,11 +94,13 @@ class WholeInstead:
 class Plan:
     """A whole mapping.
 
-    Args: groups: in program order; replicas: copies of the slowest stage of each group, or its speed-up
-        under ``ideal``, by group name; idle_pus: PUs that have nothing to do on the chips there are.
+    Args: groups: in program order; holders: the parts that were chosen to hold things; replicas: copies of
+        the slowest stage of each group, or its speed-up under ``ideal``, by group name; idle_pus: PUs that
+        have nothing to do on the chips there are.
     """
 
     groups: tuple[Group, ...]
+    holders: Holders
     parts: dict[str, PartUse]
     replicas: dict[str, Fraction]
     pus_per_layer: int | Fraction

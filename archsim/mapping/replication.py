@@ -65,9 +65,9 @@ def _cluster(sizing: Sizing, places: tuple[tuple[tuple[int, ...], tuple[int, ...
     stages = tuple(_stage(sizing, step) for some in steps for step in some if step.held)
     demands = tuple(stack(sizing, sections, len(pus)).demands)
     copies, speed = (1,) * len(stages), Fraction(1)
-    if sizing.machine.mapping.replication == "ideal":
+    if sizing.replication == "ideal":
         speed = ideal_speed(sizing, demands)
-    elif sizing.machine.mapping.replication == "whole":
+    elif sizing.replication == "whole":
         copies = whole_copies(stages, spare_units(sizing, demands))
     return Cluster(places, steps, stages, demands, copies, speed)
 
@@ -75,7 +75,7 @@ def _cluster(sizing: Sizing, places: tuple[tuple[tuple[int, ...], tuple[int, ...
 def _stage(sizing: Sizing, step: Step) -> Stage:
     stored = [held.stored if held else None for held in step.held]
     precision = sizing.trace.precision
-    interval = max(sizing.linear.interval(matrix, precision) for matrix in set(stored) if matrix)
+    interval = max(sizing.multiplier.interval(matrix, precision) for matrix in set(stored) if matrix)
     sizes = tuple(sizing.size(matrix) if matrix else NO_SIZE for matrix in stored)
     return Stage(sizes, interval, interval * sizing.traffic.through(step.op))
 

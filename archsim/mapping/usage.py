@@ -34,7 +34,10 @@ def part_uses(sizing: Sizing, clusters: Sequence[Cluster], chips: int) -> dict[s
 
     Under ``ideal`` a PU's weights take their cells, rounded up to whole units, and no copies.
     """
-    used = dict.fromkeys((name for name, part in sizing.machine.parts.items() if part.unit), 0)
+    machine = sizing.machine
+    parts = {name: (part, machine.pus) for name, part in machine.parts.items()}
+    parts |= {name: (part, 1) for name, part in machine.chip_parts.items()}
+    used = dict.fromkeys((name for name, (part, _) in parts.items() if part.unit), 0)
     wasted = Fraction(0)
     for cluster in clusters:
         for size, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
@@ -43,28 +46,52 @@ def part_uses(sizing: Sizing, clusters: Sequence[Cluster], chips: int) -> dict[s
             for name, need in [(sizing.linear.name, units), *sizing.values(demand).items()]:
                 if name in used:
                     used[name] += need * len(cluster.places)
-    pus = chips * sizing.machine.pus
     return {
         name: PartUse(
             used=units,
-            total=sizing.machine.parts[name].capacity * pus,
+            total=parts[name][0].capacity * parts[name][1] * chips,
             wasted=float(wasted) if name == sizing.linear.name else 0.0,
-            unit=sizing.machine.parts[name].unit,
+            unit=parts[name][0].unit,
         )
         for name, units in used.items()
     }
 
 
 def slots(sizing: Sizing, cluster: Cluster) -> int:
-    """Inferences whose keys, values and intermediates fit beside each other on every PU of ``cluster``."""
+    """Inferences whose keys, values and intermediates fit beside each other on every PU of ``cluster``.
+
+    What PUs of a chip share: see ``chip_slots``.
+    """
     found = UNLIMITED
     for weights, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
         for name, need in sizing.values(demand).items():
+            if name in sizing.machine.chip_parts:
+                continue
             free = sizing.machine.parts[name].capacity
             if name == sizing.linear.name:
                 # the cells that `ideal` counts are all in use but those of one inference
                 free = need if sizing.exact else free - weights.units
             found = min(found, free // need)
+    return found
+
+
+def chip_slots(sizing: Sizing, clusters: Sequence[Cluster]) -> int:
+    """Inferences whose values fit beside each other on the parts that the PUs of each chip share."""
+    machine = sizing.machine
+    weights: dict[int, int] = {}
+    values: dict[tuple[int, str], int] = {}
+    for cluster in clusters:
+        for pus, _ in cluster.places:
+            chip = pus[0] // machine.pus
+            for size, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
+                weights[chip] = weights.get(chip, 0) + size.units
+                for name, need in sizing.values(demand).items():
+                    if name in machine.chip_parts:
+                        values[chip, name] = values.get((chip, name), 0) + need
+    found = UNLIMITED
+    for (chip, name), need in values.items():
+        held = weights[chip] if name == sizing.linear.name else 0
+        found = min(found, (machine.chip_parts[name].capacity - held) // need)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from archsim.cost.entry import Charge, Component, Cost, CostTable
 
 if TYPE_CHECKING:
-    from archsim.parts.analog_module import AnalogModuleModel
+    from archsim.parts.analog_model import AnalogModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +27,18 @@ class _Row:
     cost: Cost
     actions: dict[str, float]
     counted: int
-    here: int
+    here: float
     size: float
     busy_ns: float
 
 
-def cost_table(name: str, model: AnalogModuleModel, interval_ns: float) -> CostTable:
+def cost_table(name: str, model: AnalogModel, interval_ns: float) -> CostTable:
     """The costs of one module.
 
     An action's energy is its row's power times the time of a reference read, over what the row counts
     (cells, wordlines, bitlines) in the reference module. The peak is that of all arrays reading with
-    the costlier conversions, every ``interval_ns``.
+    the costlier conversions, every ``interval_ns``: with as many ones as the powers hold for, or as many as
+    an access drives.
     """
     actions: dict[str, tuple[Charge, ...]] = {}
     components: list[Component] = []
@@ -54,17 +55,18 @@ def cost_table(name: str, model: AnalogModuleModel, interval_ns: float) -> CostT
     return CostTable(actions, tuple(components), cells)
 
 
-def _rows(model: AnalogModuleModel) -> tuple[_Row, ...]:
+def _rows(model: AnalogModel) -> tuple[_Row, ...]:
     adc, reference = model.adc, model.reference
     wordlines, reference_wordlines = model.arrays * model.array.rows, reference.arrays * reference.rows
     bitlines, reference_bitlines = model.arrays * model.array.columns, reference.arrays * reference.columns
     cells, reference_cells = wordlines * model.array.columns, reference_wordlines * reference.columns
     converters = model.arrays / adc.arrays_per_adc * reference.arrays_per_adc / reference.arrays
+    driven = _driven_at_peak(model)
     conversions = {"slc": adc.energy_scale(adc.bits.slc), "mlc": adc.energy_scale(adc.bits.mlc)}
 
-    def of_wordlines(component: str, cost: Cost, action: str) -> _Row:
+    def of_wordlines(component: str, cost: Cost, action: str, here: float) -> _Row:
         size = wordlines / reference_wordlines
-        return _Row(component, cost, {action: 1.0}, reference_wordlines, wordlines, size, reference.read_ns)
+        return _Row(component, cost, {action: 1.0}, reference_wordlines, here, size, reference.read_ns)
 
     def of_bitlines(component: str, cost: Cost, actions: dict[str, float], size: float) -> _Row:
         return _Row(component, cost, actions, reference_bitlines, bitlines, size, reference.read_ns)
@@ -77,14 +79,22 @@ def _rows(model: AnalogModuleModel) -> tuple[_Row, ...]:
             model.array.cost,
             {"cell_read": 1.0},
             reference_cells,
-            cells,
+            cells * driven,
             cells / reference_cells,
             model.array.read_ns,
         ),
-        of_wordlines("input_register", model.input_register, "read"),
-        of_wordlines("wordline_driver", model.wordline_driver, "drive"),
+        of_wordlines("input_register", model.input_register, "read", wordlines),
+        of_wordlines("wordline_driver", model.wordline_driver, "drive", wordlines * driven),
         of_bitlines("sample_hold", model.sample_hold, {"sample": 1.0}, columns),
         of_bitlines("adc", adc.cost, conversions, converters * adc.area_scale),
         of_bitlines("shift_add", model.shift_add, {"add": 1.0}, converters),
         of_bitlines("output_register", model.output_register, {"write": 1.0}, columns),
     )
+
+
+def _driven_at_peak(model: AnalogModel) -> float:
+    """Wordlines that an access drives at most, over those driven where the powers hold."""
+    array = model.array
+    if array.wordlines_per_access is None:
+        return 1.0
+    return min(array.wordlines_per_access, array.rows) / (array.rows * model.activity.reference_ones)

@@ -7,76 +7,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+import numpy as np
 
-from archsim.cost.entry import Cost, CostTable, Count, Section
+from archsim.cost.entry import CostTable
 from archsim.errors import MappingError
-from archsim.parts.adc import AdcModel
-from archsim.parts.analog_array import AnalogArray, AnalogReference, CellModel
+from archsim.parts.activity import ACTIVITY, Activity, MeasuredActivity
+from archsim.parts.analog_accesses import Accesses, accesses
+from archsim.parts.analog_actions import input_actions
 from archsim.parts.analog_costs import cost_table
-from archsim.parts.analog_reads import MvmTiming, ReadActions, ReadStages
-from archsim.parts.analog_tiling import partial_sums, tilings
+from archsim.parts.analog_model import AnalogModel
+from archsim.parts.analog_reads import MvmTiming, ReadStages
+from archsim.parts.analog_tiling import input_blocks, partial_sums, tilings
+from archsim.parts.analog_warnings import coarse_adcs
 from archsim.parts.facts import MachineFacts
-from archsim.parts.part import Fact, Held, Programming, Size, Stored, Tokens, Value
-from archsim.task_graph import GraphBuilder, Wire
+from archsim.parts.part import Fact, Held, Programming, Region, Size, Stored, Tokens, Value
+from archsim.task_graph import GraphBuilder, IntArray, Wire
 from archsim.units import ceil_cycles, cycles_to_ns, ns_to_cycles
 from archsim.workload.operations import Operation, Precision
 
-Cycles = Annotated[int, Field(ge=0, le=10**9)]
 
-
-class AnalogModuleModel(Section):
+class AnalogModuleModel(AnalogModel):
     """Analog RRAM modules: static weights, bit-serial inputs, shared ADCs, SLC or MLC cells."""
 
     kind: Literal["analog_rram"]
     """Which kind of part this is."""
-    count: Count
-    """Modules in a PU."""
-    inside: str | None = None
-    """The part that it stands in, if it is not on the PU's bus itself."""
-    arrays: Count
-    """Arrays of a module."""
-    array: AnalogArray
-    """The arrays."""
-    cell: CellModel
-    """Their cells."""
-    adc: AdcModel
-    """Their converters."""
-    reduction: Literal["module", "bus"]
-    """Where the partial sums of a matrix's row blocks are added."""
-    shift_add_cycles: Cycles
-    """From the last conversion to the sum over bit slices and input bits."""
-    register_write_cycles: Cycles
-    """From that sum to the output register."""
-    input_buffer_tokens: Annotated[int, Field(ge=1, le=10**6)]
-    """Inputs that may wait ahead of a matrix's arrays while they work."""
-    output_buffer_tokens: Annotated[int, Field(ge=1, le=10**6)]
-    """Results that may wait behind a matrix's arrays for the bus."""
-    reference: AnalogReference
-    """The module that the cost rows describe."""
-    input_register: Cost
-    """Registers ahead of the wordlines; an action is one wordline's bit of one read."""
-    output_register: Cost
-    """Registers behind the converters; an action is the result of one conversion."""
-    wordline_driver: Cost
-    """One-bit drivers of the wordlines; an action is one wordline of one read."""
-    sample_hold: Cost
-    """Sample-and-hold circuits; an action is one bitline of one read."""
-    shift_add: Cost
-    """Shift-and-add units, one a converter; an action adds the result of one conversion."""
-
-    @model_validator(mode="after")
-    def _converters_are_whole(self) -> Self:
-        if self.arrays % self.adc.arrays_per_adc:
-            raise ValueError(
-                f"arrays ({self.arrays}) must be a multiple of adc.arrays_per_adc ({self.adc.arrays_per_adc})"
-            )
-        return self
 
     def build(self, name: str, count: int, machine: MachineFacts) -> AnalogModule:
         """The part that a machine consists of; ``count`` modules in a PU."""
@@ -87,17 +46,22 @@ class AnalogModuleModel(Section):
 class AnalogModule:
     """The analog modules of one PU: a resource for each matrix that its arrays hold.
 
-    Timing: read interval I = max(read, ADC); occupancy = input_bits * I;
-    latency = read + (input_bits - 1) * I + ADC + shift-and-add + register write.
+    Timing: read interval I = max(read, ADC); occupancy = reads * I, with a read for each bit of the inputs,
+    or for each access where these drive few wordlines; latency = read + (reads - 1) * I + ADC +
+    shift-and-add + register write.
+    Args: measured: ones of real inputs, in place of those that the model states.
     """
 
     name: str
     count: int
     model: AnalogModuleModel
     clock_ghz: float
+    measured: MeasuredActivity | None = None
 
     unit = "arrays"
     modes = ("slc", "mlc")
+    readable = False
+    group_tokens = 1
 
     @property
     def capacity(self) -> int:
@@ -109,10 +73,12 @@ class AnalogModule:
         if op.family != "linear":
             return f"analog RRAM modules multiply with static weights only, and {op.kind!r} has none"
         bits, columns = precision.weight_bits, self.model.array.columns
-        cells = self.model.cell.per_weight("slc", bits)
+        cells = self.model.cells_per_weight("slc", bits)
         if cells > columns:
             return f"weights of {bits} bits take {cells} SLC cells of a row each, and a row has {columns}"
-        return ""
+        reads, factors = self._reads(precision), (f"{op.id}.0", f"{op.id}.1")
+        missing = [self.activity.lacks(name, reads) for name in (op.id, *factors)]
+        return missing[0] if missing[0] and any(missing[1:]) else ""
 
     def size(self, stored: Stored) -> Size:
         """Whole arrays, and the share of their cells that is in use."""
@@ -122,8 +88,8 @@ class AnalogModule:
         return Size(sum(tiling.arrays for tiling in tiles), Fraction(cells, per_array))
 
     def interval(self, stored: Stored, precision: Precision) -> int:
-        """Occupancy of one input vector: input bits times the read interval."""
-        return self._timing(precision.activation_bits, self._sharing(stored)).occupancy
+        """Occupancy of one input vector: reads times the read interval, rounded up where ones decide."""
+        return int(self._mean_timing(stored, precision).occupancy)
 
     def cache_size(self, nbytes: int) -> int:
         """Not offered: see ``store``.
@@ -161,12 +127,20 @@ class AnalogModule:
         """
         raise self._no_memory()
 
+    def read(self, nbytes: IntArray, token: IntArray, ready: Wire, graph: GraphBuilder) -> Wire:
+        """Not offered: the cells multiply in place.
+
+        Raises: MappingError: always.
+        """
+        raise self._no_memory()
+
     def peak_macs_per_cycle(self, precision: Precision) -> float:
         """Every array full of the narrowest weights, reading all the time."""
         array = self.model.array
         weights = max(self._weights_per_row(mode, precision.weight_bits) for mode in self.modes)
-        reads = precision.activation_bits * self._full_interval_cycles
-        return self.capacity * array.rows * weights / reads
+        limited = self._block_accesses(precision)
+        reads = self._reads(precision) if limited is None else limited.mean
+        return self.capacity * array.rows * weights / (reads * self._full_interval_cycles)
 
     def facts(self, precision: Precision) -> tuple[Fact, ...]:
         """Geometry, room for weights in each mode, and the cycles of one input."""
@@ -183,18 +157,29 @@ class AnalogModule:
                 Fact(f"room of a PU, {mode.upper()}", nbytes, "bytes"),
                 Fact(f"weights of a PU, {mode.upper()}", weights, f"of {precision.weight_bits} b"),
             ]
-        timing = self._timing(bits, self.model.adc.arrays_per_adc)
+        limited = self._block_accesses(precision)
+        if limited is not None:
+            facts += [
+                Fact("wordlines an access", array.wordlines_per_access or array.rows),
+                Fact(f"{bits} b input to one array", round(limited.mean, 3), "accesses on average"),
+            ]
+        reads = self._reads(precision) if limited is None else math.ceil(limited.mean)
+        timing = self._timing(reads, self.model.adc.arrays_per_adc)
         facts += [
             Fact("read", timing.read_cycles, "cycles"),
             Fact("conversions of a read", timing.adc_cycles, "cycles"),
-            Fact(f"{bits} b input, occupancy", timing.occupancy, "cycles"),
-            Fact(f"{bits} b input, latency", timing.latency, "cycles"),
+            Fact(f"{bits} b input, occupancy", int(timing.occupancy), "cycles"),
+            Fact(f"{bits} b input, latency", int(timing.latency), "cycles"),
         ]
+        stated = "activity" in self.model.model_fields_set
+        if stated or self.measured is not None or limited is not None:
+            facts.append(Fact(ACTIVITY, str(self.activity)))
         return tuple(facts)
 
     def warnings(self, held: Sequence[Held], precision: Precision) -> tuple[str, ...]:
-        """ADCs below what the paper calls full precision, and output buffers that throttle."""
-        return (*self._coarse_adcs(held), *self._shallow_buffer(held, precision))
+        """ADCs with too few bits, and output buffers that throttle."""
+        used = {region.mode for each in held for region in each.stored.regions}
+        return (*coarse_adcs(self.name, self.model, used), *self._shallow_buffer(held, precision))
 
     def program(self, held: Sequence[Held]) -> Programming:
         """Rows one after the other, arrays side by side; every cell in use is written once."""
@@ -223,12 +208,53 @@ class AnalogModule:
             min(self.model.adc.arrays_per_adc, tiling.blocks) for tiling in tilings(stored, self.model)
         )
 
-    def _timing(self, input_bits: int, sharing: int) -> MvmTiming:
+    @property
+    def activity(self) -> Activity:
+        """The ones in the inputs, measured or stated."""
+        return Activity(self.model.activity, self.measured)
+
+    def with_measured(self, measured: MeasuredActivity) -> AnalogModule:
+        """The same modules, where inputs have been measured."""
+        return replace(self, measured=measured)
+
+    def _reads(self, precision: Precision) -> int:
+        """Planes of an input."""
+        return self.model.arithmetic.reads_per_input(precision.activation_bits)
+
+    def _accesses(self, stored: Stored, precision: Precision) -> Accesses | None:
+        """The accesses of an input to a matrix; None where they take all wordlines, one access a read."""
+        array, reads = self.model.array, self._reads(precision)
+        if array.wordlines_per_access is None:
+            return None
+        blocks = input_blocks(stored, array.rows)
+        of = stored.name if self.measured is not None else ""
+        key = (of, reads, tuple(sorted(blocks.items())))
+        if key not in self._known_accesses:
+            self._known_accesses[key] = accesses(
+                self.activity, stored.name, reads, blocks, array.wordlines_per_access, array.lockstep
+            )
+        return self._known_accesses[key]
+
+    def _block_accesses(self, precision: Precision) -> Accesses | None:
+        """The accesses of an input to one full array, where something is known of such inputs."""
+        rows = self.model.array.rows
+        measured = self.measured
+        name = next(iter(measured.operations)) if measured is not None else "all"
+        if self.activity.lacks(name, self._reads(precision)):
+            return None
+        return self._accesses(Stored(name, rows, 1, 1, (Region("", rows, 1),)), precision)
+
+    @cached_property
+    def _known_accesses(self) -> dict[tuple[Any, ...], Accesses]:
+        """Accesses that have been worked out: layers are alike."""
+        return {}
+
+    def _timing(self, reads: IntArray | int, sharing: int) -> MvmTiming:
         """Of an MVM where a converter digitises the bitlines of ``sharing`` arrays after each read."""
         model = self.model
         conversions = model.array.columns * sharing
         return MvmTiming(
-            input_bits,
+            reads,
             ns_to_cycles(model.array.read_ns, self.clock_ghz),
             ceil_cycles(conversions * self.clock_ghz / model.adc.rate_gs_per_s),
             model.shift_add_cycles,
@@ -239,68 +265,43 @@ class AnalogModule:
         self, held: Held, tokens: Tokens, after: Sequence[Wire], precision: Precision, graph: GraphBuilder
     ) -> tuple[Wire, Wire]:
         """(tokens,) the tasks that take up the inputs, and those after which the results may be used."""
-        name, timing = f"{self.name}.{held.stored.name}", self._held_timing(held, precision)
-        actions = self._read_actions(held.stored)
+        name, stored, planes = f"{self.name}.{held.stored.name}", held.stored, self._reads(precision)
+        limited = self._accesses(stored, precision)
+        reads = planes if limited is None else self._drawn(limited, stored.name, tokens)
+        timing = self._timing(reads, self._sharing(stored))
+        ones = float(np.mean(self.activity.shares(stored.name, planes))) / self.model.activity.reference_ones
+        actions = input_actions(self.name, stored, self.model, planes, ones, limited)
         if graph.detail == "array":
             assert held.speed == 1, "array detail has whole copies: see schedule.detail"
             stages = ReadStages(name, self.name, held.copies, timing, actions)
             return stages.run(tokens.index, after, graph)
         resource = graph.resource(name, self.name, copies=held.copies)
-        counts = actions.of_reads(timing.input_bits)
         occupancy = _shortened(timing, held)
-        tasks = graph.add(resource, occupancy, timing.latency, tokens.index, after, counts)
+        tasks = graph.add(resource, occupancy, timing.latency, tokens.index, after, actions.total)
         return tasks, tasks
 
-    def _held_timing(self, held: Held, precision: Precision) -> MvmTiming:
-        return self._timing(precision.activation_bits, self._sharing(held.stored))
+    def _drawn(self, limited: Accesses, name: str, tokens: Tokens) -> IntArray:
+        """(tokens,) accesses of each token's input; the same for every inference of a stream."""
+        activity = self.model.activity
+        if activity.mode == "expected":
+            return limited.expected(len(tokens))
+        return limited.sampled(len(tokens), (activity.seed, int(tokens.index[0]), *name.encode()))
+
+    def _mean_timing(self, stored: Stored, precision: Precision) -> MvmTiming:
+        """Of the mean input, reads rounded up."""
+        limited = self._accesses(stored, precision)
+        reads = self._reads(precision) if limited is None else math.ceil(limited.mean)
+        return self._timing(reads, self._sharing(stored))
 
     def _weights_per_row(self, mode: str, weight_bits: int) -> int:
-        return self.model.array.columns // self.model.cell.per_weight(mode, weight_bits)
-
-    def _read_actions(self, stored: Stored) -> ReadActions:
-        """Actions of one read: unused bitlines are not converted, unused wordlines not driven."""
-        cells = driven = converted = 0
-        conversions: dict[str, float] = {}
-        for tiling in tilings(stored, self.model):
-            bitlines = tiling.cell_columns * tiling.row_blocks
-            cells += tiling.cells
-            driven += tiling.rows * tiling.column_blocks
-            converted += bitlines
-            action = f"{self.name}.adc.{tiling.mode}"
-            conversions[action] = conversions.get(action, 0) + bitlines
-        return ReadActions(
-            read={
-                f"{self.name}.array.cell_read": cells,
-                f"{self.name}.input_register.read": driven,
-                f"{self.name}.wordline_driver.drive": driven,
-            },
-            sample={f"{self.name}.sample_hold.sample": converted},
-            convert=conversions,
-            add={
-                f"{self.name}.shift_add.add": converted,
-                f"{self.name}.output_register.write": converted,
-            },
-        )
-
-    def _coarse_adcs(self, held: Sequence[Held]) -> Iterator[str]:
-        """Converters with fewer bits than the paper's rule asks for: log2(rows) + bits of a cell - 1."""
-        rows = self.model.array.rows
-        used = {region.mode for each in held for region in each.stored.regions}
-        for mode, bits in (("slc", self.model.adc.bits.slc), ("mlc", self.model.adc.bits.mlc)):
-            cell_bits = self.model.cell.mode_bits(mode)
-            full = (rows - 1).bit_length() + cell_bits - 1
-            if mode in used and bits < full:
-                yield (
-                    f"{self.name}: an ADC of {bits} b in {mode.upper()} mode is below the {full} b that "
-                    f"{rows} rows of {cell_bits}-bit cells need: results lose precision"
-                )
+        return self.model.array.columns // self.model.cells_per_weight(mode, weight_bits)
 
     def _shallow_buffer(self, held: Sequence[Held], precision: Precision) -> Iterator[str]:
         """Fewer results than are under way at full pace; the matrix that needs most is named."""
         needs: list[tuple[int, str]] = []
         for each in held:
-            timing = self._held_timing(each, precision)
-            under_way = Fraction(timing.latency * each.copies, _shortened(timing, each)) + 1
+            timing = self._mean_timing(each.stored, precision)
+            under_way = Fraction(int(timing.latency) * each.copies, int(_shortened(timing, each))) + 1
             needs.append((math.ceil(under_way / _registers(each)), each.stored.name))
         need, matrix = max(needs, default=(0, ""), key=lambda one: one[0])
         if need > self.model.output_buffer_tokens:
@@ -316,7 +317,7 @@ class AnalogModule:
         )
 
 
-def _shortened(timing: MvmTiming, held: Held) -> int:
+def _shortened(timing: MvmTiming, held: Held) -> IntArray | int:
     """Cycles for which the arrays are held: ``ideal`` replication shortens them."""
     return -(-timing.occupancy * held.speed.denominator // held.speed.numerator)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from archsim.parts.part import Region, Stored
 
 if TYPE_CHECKING:
-    from archsim.parts.analog_module import AnalogModuleModel
+    from archsim.parts.analog_model import AnalogModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,14 @@ class Tiling:
         return self.rows * self.cell_columns
 
 
-def tilings(stored: Stored, model: AnalogModuleModel) -> tuple[Tiling, ...]:
+def tilings(stored: Stored, model: AnalogModel) -> tuple[Tiling, ...]:
     """The tiling of each region of a matrix."""
     return tuple(_tiling(region, stored.bits, model) for region in stored.regions)
 
 
-def _tiling(region: Region, weight_bits: int, model: AnalogModuleModel) -> Tiling:
+def _tiling(region: Region, weight_bits: int, model: AnalogModel) -> Tiling:
     """Whole arrays for one region; the cells of a weight stay in one array."""
-    cells = model.cell.per_weight(region.mode, weight_bits)
+    cells = model.cells_per_weight(region.mode, weight_bits)
     row_blocks = -(-region.rows // model.array.rows)
     column_blocks = -(-region.columns // (model.array.columns // cells))
     share = model.adc.arrays_per_adc
@@ -52,7 +53,7 @@ def _tiling(region: Region, weight_bits: int, model: AnalogModuleModel) -> Tilin
     return Tiling(region.mode, region.rows, row_blocks, column_blocks, region.columns * cells, arrays)
 
 
-def partial_sums(stored: Stored, model: AnalogModuleModel) -> int:
+def partial_sums(stored: Stored, model: AnalogModel) -> int:
     """Row blocks whose sums add up to each element of the result.
 
     Regions one below the other (the SLC and MLC ranks of a second SVD factor) add up to the same
@@ -61,3 +62,23 @@ def partial_sums(stored: Stored, model: AnalogModuleModel) -> int:
     blocks = [tiling.row_blocks for tiling in tilings(stored, model)]
     below_each_other = all(region.columns == stored.columns for region in stored.regions)
     return sum(blocks) if below_each_other else max(blocks)
+
+
+def block_rows(heights: Iterable[int], array_rows: int) -> dict[int, int]:
+    """Row blocks of matrices of these heights, by the rows of an array that are in use in each."""
+    found: dict[int, int] = {}
+    for rows in heights:
+        full, rest = divmod(rows, array_rows)
+        for used, count in ((array_rows, full), (rest, 1)):
+            if used and count:
+                found[used] = found.get(used, 0) + count
+    return found
+
+
+def input_blocks(stored: Stored, array_rows: int) -> dict[int, int]:
+    """Row blocks of a matrix that take inputs of their own, by the rows in use; see ``block_rows``.
+
+    Regions one below the other take different inputs, those side by side the same.
+    """
+    heights = [region.rows for region in stored.regions]
+    return block_rows(heights if sum(heights) == stored.rows else heights[:1], array_rows)

@@ -5,7 +5,7 @@ Source: HyFlexPIM (ISCA 2025, arXiv 2506.00020), section 5.4 and Table 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -52,6 +52,16 @@ class NorReference(Section):
     """Clock at which the powers hold: an operation's energy does not depend on the clock."""
 
 
+class FloatingPoint(Section):
+    """Products of floating-point numbers, in place of the trace's integers."""
+
+    mantissa_bits: Annotated[int, Field(ge=2, le=64)]
+    """Bits of a mantissa, the hidden one included; a product takes the NORs of its mantissas' product, and
+    exponents and normalisation ride along."""
+    widening: Annotated[int, Field(ge=1, le=64)]
+    """Bits that are stored and written for each bit of the trace's keys, values and scores."""
+
+
 class NorModuleModel(Section):
     """Digital NOR modules: run-time operands, keys and values, products in memory."""
 
@@ -67,6 +77,10 @@ class NorModuleModel(Section):
     """The arrays."""
     nor_columns: Annotated[int, Field(ge=1, le=1024)]
     """Columns that one NOR takes: its inputs and its output."""
+    floating_point: FloatingPoint | None = None
+    """Attention in floating point; none: in the trace's integers."""
+    kept_keys: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the keys that a token attends to, rounded up; the others are pruned by a fixed pattern."""
     reference: NorReference
     """The module that the cost rows describe."""
     input_register: Cost
@@ -100,6 +114,8 @@ class NorModule:
 
     unit = "bytes"
     modes = ()
+    readable = True
+    group_tokens = 1
 
     @property
     def capacity(self) -> int:
@@ -124,7 +140,7 @@ class NorModule:
 
     def cache_size(self, nbytes: int) -> int:
         """Its unit is the byte."""
-        return nbytes
+        return nbytes * self._widening
 
     def product_cycles(self, products: IntArray | int, nors: int) -> IntArray:
         """Cycles of ``products`` products of ``nors`` NORs each, on all columns of the PU."""
@@ -142,9 +158,8 @@ class NorModule:
     ) -> Value:
         """The products of each token with all the keys, or values, that it attends to."""
         scores = op.kind == "attention_scores"
-        left_bits = precision.activation_bits if scores else precision.score_bits
-        nors = left_bits * precision.activation_bits
-        keys = np.asarray(tokens.keys, dtype=np.int64)
+        keys = self._kept(tokens.keys)
+        nors = self._nors(precision.activation_bits if scores else precision.score_bits, precision)
         columns = keys * (op.heads * op.head_size * nors * self.model.nor_columns)
         after = [value.ready for value in inputs]
         ready = self._rows(columns, self._row_cycles, self.model.nor_columns, tokens, after, graph)
@@ -154,12 +169,17 @@ class NorModule:
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
         """Write each token's value, a row in each array at a time."""
-        bits = np.asarray(value.width, dtype=np.int64) * value.bits
+        bits = np.asarray(value.width, dtype=np.int64) * (value.bits * self._widening)
         return self._rows(bits, self.model.array.write_cycles, 1, tokens, [value.ready], graph)
+
+    def read(self, nbytes: IntArray, token: IntArray, ready: Wire, graph: GraphBuilder) -> Wire:
+        """No task of its own: reads ride along with what moves the value on (assumption)."""
+        return ready
 
     def peak_macs_per_cycle(self, precision: Precision) -> float:
         """Products of two activations on all columns."""
-        return self._columns / (self.model.nor_columns * precision.activation_bits**2 * self._row_cycles)
+        nors = self._nors(precision.activation_bits, precision)
+        return self._columns / (self.model.nor_columns * nors * self._row_cycles)
 
     def facts(self, precision: Precision) -> tuple[Fact, ...]:
         """Geometry, NORs of a product, and the pace of products."""
@@ -168,10 +188,9 @@ class NorModule:
             Fact("arrays of a module", model.arrays),
             Fact("geometry of an array", f"{model.array.rows} rows x {model.array.columns} columns"),
             Fact("row operation", self._row_cycles, "cycles"),
-            Fact(f"{bits} b x {bits} b product", bits * bits, "NORs"),
-            Fact(f"{score_bits} b x {bits} b product", score_bits * bits, "NORs"),
+            *self._product_facts(bits, score_bits, precision),
             Fact(
-                f"{bits} b x {bits} b products",
+                "products" if model.floating_point else f"{bits} b x {bits} b products",
                 self.peak_macs_per_cycle(precision) / self.count,
                 "a cycle and module",
             ),
@@ -249,6 +268,32 @@ class NorModule:
             f"{self.name}.column_cycle": columns * float(cycles),
             f"{self.name}.cell_write": columns / columns_a_write,
         }
+
+    def _product_facts(self, bits: int, score_bits: int, precision: Precision) -> Iterator[Fact]:
+        """NORs of the products of attention, and the keys that are left to it."""
+        floating = self.model.floating_point
+        if floating:
+            nors = self._nors(bits, precision)
+            yield Fact(f"floating-point product, {floating.mantissa_bits} b mantissas", nors, "NORs")
+        else:
+            yield Fact(f"{bits} b x {bits} b product", self._nors(bits, precision), "NORs")
+            yield Fact(f"{score_bits} b x {bits} b product", self._nors(score_bits, precision), "NORs")
+        if self.model.kept_keys < 1:
+            yield Fact("keys attended to", 100 * self.model.kept_keys, "%")
+
+    def _nors(self, left_bits: int, precision: Precision) -> int:
+        """NORs of a product of a value of ``left_bits`` with an activation, or of two mantissas."""
+        floating = self.model.floating_point
+        return floating.mantissa_bits**2 if floating else left_bits * precision.activation_bits
+
+    def _kept(self, keys: IntArray) -> NDArray[np.int64]:
+        """(tokens,) keys that each token attends to."""
+        share = Fraction(str(self.model.kept_keys))
+        return -(-np.asarray(keys, dtype=np.int64) * share.numerator // share.denominator)
+
+    @property
+    def _widening(self) -> int:
+        return self.model.floating_point.widening if self.model.floating_point else 1
 
     @property
     def _columns(self) -> int:

@@ -44,6 +44,26 @@ class Tokens:
         )
 
 
+class Fetch(Protocol):
+    """The way from the part that holds something to the one that works on it, a piece at a time.
+
+    A piece is read, moved, and then waits in a buffer of the part that works on it. The places of the
+    buffer are granted in the order of the inferences, their passes and their operations.
+    """
+
+    def bring(self, nbytes: IntArray, token: IntArray, after: Wire, graph: GraphBuilder) -> Wire:
+        """Fetch pieces; returns (pieces,) the tasks after which each is there.
+
+        Args: nbytes, token: (pieces,); after: (pieces,) what each waits for besides its place.
+        """
+
+    def free(self, tasks: Wire, group: IntArray, pass_: IntArray, places: int) -> None:
+        """Say when the pieces of the last ``bring`` leave the buffer, which has room for ``places``.
+
+        Args: tasks: (pieces,) those that work on them; group, pass_: (pieces,) of their tokens.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Value:
     """The result of an operation on one PU.
@@ -51,7 +71,8 @@ class Value:
     Args: ready: (tokens,) the tasks after which each token's result may be used; width: elements a
         token, one number or (tokens,); bits: of an element; at: the name of the part that holds it;
         partial_sums: of each element, still to be added where the value is moved to first;
-        slots: results that the part can hold until they are moved on, 0 where nothing bounds them.
+        slots: results that the part can hold until they are moved on, 0 where nothing bounds them;
+        fetch: the way to keys or values that are cached at a part which does not multiply with them.
     """
 
     ready: Wire
@@ -60,6 +81,7 @@ class Value:
     at: str
     partial_sums: int = 1
     slots: int = 0
+    fetch: Fetch | None = None
 
     @property
     def nbytes(self) -> IntArray:
@@ -124,14 +146,16 @@ NO_SIZE = Size(0, Fraction(0))
 class Held:
     """A matrix in its place.
 
-    Args: copies: whole copies to which tokens are dealt in turn; speed: by how much ``ideal``
-        replication shortens the occupancy (1 otherwise).
+    Args: part: that holds it; copies: whole copies to which tokens are dealt in turn; speed: by how much
+        ``ideal`` replication shortens the occupancy (1 otherwise); fetch: the way to a part that
+        multiplies with it but does not hold it.
     """
 
     stored: Stored
     part: str
     copies: int = 1
     speed: Fraction = Fraction(1)
+    fetch: Fetch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +202,14 @@ class Part(Protocol):
         """Modes of its cells, the most robust first (``slc``, ``mlc``), or () for one mode only."""
 
     @property
+    def readable(self) -> bool:
+        """Whether other parts can read what it holds."""
+
+    @property
+    def group_tokens(self) -> int:
+        """Tokens that it takes up together at most."""
+
+    @property
     def costs(self) -> CostTable:
         """Energies of its actions; area and power of the components of one instance."""
 
@@ -207,13 +239,22 @@ class Part(Protocol):
     ) -> Value:
         """Write the tasks of ``op`` for ``tokens``; ``op`` has the shape of this PU's share.
 
-        Args: inputs: already at this part; held: the weights of a linear operation.
+        Args: inputs: already at this part, but for those with a ``fetch``; a third one of attention
+            scores says how many keys a pruner has left to each token; held: the weights of a linear
+            operation.
         """
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
         """Write a value into the part's memory, token by token; returns the tasks that do.
 
         Raises: MappingError: where it stores no run-time values.
+        """
+
+    def read(self, nbytes: IntArray, token: IntArray, ready: Wire, graph: GraphBuilder) -> Wire:
+        """Read from the part's memory for another part, after ``ready``; returns the tasks that do.
+
+        ``ready`` itself where reading is a part of what the other does. Args: nbytes, token: (reads,).
+        Raises: MappingError: where it is not ``readable``.
         """
 
     def peak_macs_per_cycle(self, precision: Precision) -> float:

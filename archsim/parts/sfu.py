@@ -5,10 +5,10 @@ Source: HyFlexPIM (ISCA 2025, arXiv 2506.00020), section 5.4 and Table 2.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Protocol, Self
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -17,7 +17,7 @@ from archsim.cost.entry import Charge, Component, Cost, CostTable, Count, Positi
 from archsim.errors import MappingError, did_you_mean
 from archsim.parts.facts import MachineFacts
 from archsim.parts.part import NO_SIZE, Fact, Held, Programming, Size, Stored, Tokens, Value
-from archsim.task_graph import GraphBuilder, Wire
+from archsim.task_graph import GraphBuilder, IntArray, Wire
 from archsim.workload.operations import KINDS, Operation, Precision
 
 Passes = Annotated[int, Field(ge=1, le=1000)]
@@ -54,16 +54,63 @@ class SfuModel(Section):
 
     @model_validator(mode="after")
     def _passes_name_operations(self) -> Self:
-        allowed = [kind for kind, what in KINDS.items() if what.family == "nonlinear"]
-        for kind in self.passes:
-            if kind not in allowed:
-                hint = did_you_mean(kind, allowed)
-                raise ValueError(f"passes names {kind!r}, which is no non-linear operation{hint}")
+        check_operations("passes", self.passes)
         return self
 
     def build(self, name: str, count: int, machine: MachineFacts) -> Sfu:
         """The part that a machine consists of; ``count`` units in a PU."""
         return Sfu(name, count, self, machine.clock_ghz)
+
+    def element_actions(self, kind: str) -> dict[str, float]:
+        """An input for each pass."""
+        return {"input": float(self.passes[kind])}
+
+    def cost_table(self, name: str, clock_ghz: float) -> CostTable:
+        """The row's power as the energy of one input: its power times a cycle, over its inputs."""
+        component = f"{name}.unit"
+        energy = self.cost.action_pj(1 / self.reference.clock_ghz, self.reference.inputs_per_cycle)
+        scale = self.inputs_per_cycle / self.reference.inputs_per_cycle
+        unit = Component(
+            component,
+            self.cost.area_mm2 * scale,
+            energy * self.inputs_per_cycle * clock_ghz,
+            self.cost.leakage_mw * scale,
+        )
+        return CostTable({f"{name}.input": (Charge(component, energy),)}, (unit,))
+
+
+def check_operations(field: str, kinds: Iterable[str]) -> None:
+    """Refuse keys that are no non-linear operations.
+
+    Raises: ValueError: for pydantic, naming the first of them.
+    """
+    allowed = [kind for kind, what in KINDS.items() if what.family == "nonlinear"]
+    for kind in kinds:
+        if kind not in allowed:
+            hint = did_you_mean(kind, allowed)
+            raise ValueError(f"{field} names {kind!r}, which is no non-linear operation{hint}")
+
+
+class VectorUnitModel(Protocol):
+    """What a section must offer that describes a special function unit, of whatever arithmetic."""
+
+    @property
+    def inputs_per_cycle(self) -> int:
+        """Elements that enter a unit each cycle."""
+
+    @property
+    def pipeline_cycles(self) -> int:
+        """From an element's entry to its result."""
+
+    @property
+    def passes(self) -> dict[str, int]:
+        """How often each operation streams its inputs through the unit."""
+
+    def element_actions(self, kind: str) -> Mapping[str, float]:
+        """How often an element of an operation does each action, in all passes."""
+
+    def cost_table(self, name: str, clock_ghz: float) -> CostTable:
+        """Energies of the actions of the part ``name``, and the components of one unit."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +124,14 @@ class Sfu:
 
     name: str
     count: int
-    model: SfuModel
+    model: VectorUnitModel
     clock_ghz: float
 
     unit = ""
     modes = ()
     capacity = 0
+    readable = False
+    group_tokens = 1
 
     def refuses(self, op: Operation, precision: Precision) -> str:
         """It executes the operations whose passes the YAML states."""
@@ -129,7 +178,10 @@ class Sfu:
             passes * (entry + self.model.pipeline_cycles),
             tokens.index,
             [value.ready for value in inputs],
-            {f"{self.name}.input": elements * float(passes)},
+            {
+                f"{self.name}.{action}": elements * number
+                for action, number in self.model.element_actions(op.kind).items()
+            },
         )
         if op.kind == "softmax":
             return Value(tasks, width, precision.score_bits, self.name)
@@ -137,6 +189,13 @@ class Sfu:
         return Value(tasks, op.output_width, bits, self.name)
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
+        """Not offered: it has no memory.
+
+        Raises: MappingError: always.
+        """
+        raise self._no_memory()
+
+    def read(self, nbytes: IntArray, token: IntArray, ready: Wire, graph: GraphBuilder) -> Wire:
         """Not offered: it has no memory.
 
         Raises: MappingError: always.
@@ -166,18 +225,8 @@ class Sfu:
 
     @cached_property
     def costs(self) -> CostTable:
-        """The row's power as the energy of one input: its power times a cycle, over its inputs."""
-        model, reference = self.model, self.model.reference
-        component = f"{self.name}.unit"
-        energy = model.cost.action_pj(1 / reference.clock_ghz, reference.inputs_per_cycle)
-        scale = model.inputs_per_cycle / reference.inputs_per_cycle
-        unit = Component(
-            component,
-            model.cost.area_mm2 * scale,
-            energy * model.inputs_per_cycle * self.clock_ghz,
-            model.cost.leakage_mw * scale,
-        )
-        return CostTable({f"{self.name}.input": (Charge(component, energy),)}, (unit,))
+        """Energies of its actions, and the components of one unit."""
+        return self.model.cost_table(self.name, self.clock_ghz)
 
     def _no_memory(self) -> MappingError:
         return MappingError(

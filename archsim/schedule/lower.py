@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Group, Plan, Step
 from archsim.parts.part import Tokens, Value
 from archsim.schedule.host import HOST, Host, last_tokens
-from archsim.schedule.operands import Operands, stored_operands
+from archsim.schedule.operands import Operands, scores_of, stored_operands
 from archsim.schedule.spread import Spread
 from archsim.schedule.storage import Storage
 from archsim.schedule.tokens import Attendance, phase_tokens
@@ -20,7 +22,7 @@ from archsim.workload.operations import Operation, Phase, Trace
 
 def lower(machine: Machine, trace: Trace, plan: Plan, detail: Detail = "module") -> TaskGraph:
     """The task graph of one inference of ``trace``, mapped on ``machine`` as ``plan`` says."""
-    work = Work(machine, trace, Attendance(trace), GraphBuilder(detail))
+    work = Work(machine, trace, plan.holders, Attendance(trace), GraphBuilder(detail))
     storage = Storage(work, plan.groups)
     previous: Wire | None = None
     for phase, tokens in phase_tokens(trace):
@@ -53,6 +55,7 @@ class _PhaseLowering:
         for group in plan.groups:
             for step in group.steps:
                 self._step(group, step, first=previous is None)
+        self.operands.buffers.bound()
         output = self.host.receive(self.results, self.phase, self.tokens)
         if self.phase.name == "decode":
             self.host.feed_back(output, previous)
@@ -104,6 +107,8 @@ class _PhaseLowering:
         pu, graph, machine = step.pus[place], self.work.graph, self.work.machine
         values, writes = self.operands.bring(step, place, spreads, tokens)
         held = step.held[place] if step.held else None
+        if held is not None and held.part != step.part:
+            held = replace(held, fetch=self.operands.route(step, place, held.part))
         graph.place = self.work.place(pu)
         precision = self.work.trace.precision
         result = machine.parts[step.part].run(share, tokens, values, held, precision, graph)
@@ -114,16 +119,9 @@ class _PhaseLowering:
         if step.op.kind == "attention_scores":
             self.scores[step.op.id, pu] = result.ready
         elif step.op.kind == "attention_context":
-            scores = self.scores[self._scores_of(step.op), pu]
+            scores = self.scores[scores_of(step.op, self.work.trace).id, pu]
             graph.ring(result.ready, scores, machine.mapping.score_slots)
         return result
-
-    def _scores_of(self, context: Operation) -> str:
-        """The attention_scores whose slots an attention_context frees."""
-        op = self.work.trace.by_id[context.after[0]]
-        while op.kind != "attention_scores":
-            op = self.work.trace.by_id[op.after[0]]
-        return op.id
 
     def _sum(self, step: Step, result: Spread, tokens: Tokens) -> Spread:
         """Add the partial sums of tensor-parallel PUs on the first one."""

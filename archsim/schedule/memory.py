@@ -8,6 +8,7 @@ from dataclasses import replace
 from archsim.errors import SimulationError
 from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Plan
+from archsim.parts.pieces import grouped
 from archsim.schedule.lower import lower
 from archsim.schedule.tokens import phase_tokens
 from archsim.task_graph import Detail
@@ -22,15 +23,38 @@ BYTES_PER_TASK_IN_FLIGHT = 50
 SURELY_SMALL = 2_000_000
 """Graphs of fewer tasks are not worth the estimate."""
 
+FEW_GROUPS = 16
+"""Nor are those of so few groups of tokens, for each of which weights come in some ten thousand pieces."""
+
 
 def estimated_tasks(machine: Machine, trace: Trace, plan: Plan, detail: Detail) -> int:
-    """Tasks of one inference: those of a token with as many keys as the mean of its phase, for each token."""
-    tasks = 0
+    """Tasks of one inference: those of a token with as many keys as the mean of its phase, for each group of
+    tokens that parts take up together, and what one more token adds for the others.
+    """
+
+    def tasks_of(phase: Phase) -> int:
+        return len(lower(machine, replace(trace, phases=(phase,), batch=1), plan, detail))
+
+    together, more, tasks = _together(machine), 0, 0
+    if together > 1:
+        more = tasks_of(Phase("prefill", tokens=2)) - tasks_of(Phase("prefill", tokens=1))
     for _, tokens in phase_tokens(trace):
-        step = Phase("decode", steps=1, context=int(tokens.keys.mean()) - 1)
-        one = replace(trace, phases=(step,), batch=1)
-        tasks += len(lower(machine, one, plan, detail)) * len(tokens)
+        alone = tasks_of(Phase("decode", steps=1, context=int(tokens.keys.mean()) - 1))
+        groups = len(grouped(tokens, together, by_sequence=False))
+        tasks += alone * groups + more * (len(tokens) - groups)
     return tasks
+
+
+def _together(machine: Machine) -> int:
+    """Tokens that the parts which multiply take up together."""
+    executors = [machine.mapping.executor(role) for role in ("linear", "attention")]
+    return max(machine.parts[name].group_tokens for name in executors)
+
+
+def _groups(machine: Machine, trace: Trace) -> int:
+    """Groups of tokens in one inference."""
+    most = _together(machine)
+    return sum(len(grouped(tokens, most, by_sequence=False)) for _, tokens in phase_tokens(trace))
 
 
 def check_memory(
@@ -42,7 +66,8 @@ def check_memory(
     """
     steps = sum(len(group.steps) * len(group.pus) for group in plan.groups)
     tokens = sum(len(tokens) for _, tokens in phase_tokens(trace))
-    if detail == "module" and steps * tokens * 4 < SURELY_SMALL:
+    few = _together(machine) == 1 or _groups(machine, trace) <= FEW_GROUPS
+    if detail == "module" and few and steps * tokens * 4 < SURELY_SMALL:
         return
     tasks = estimated_tasks(machine, trace, plan, detail)
     in_flight = _likely_in_flight(machine, plan) if stream else 1

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 from archsim.mapping.plan import Step
 from archsim.parts.part import Tokens, Value
+from archsim.schedule.fetch import FetchBuffers, Route
 from archsim.schedule.keys import keys_ready
 from archsim.schedule.spread import Spread
 from archsim.schedule.transfers import Transfers
 from archsim.schedule.work import Work
 from archsim.task_graph import IntArray, Wire
-from archsim.workload.operations import Operation, Phase
+from archsim.workload.operations import Operation, Phase, Trace
 
 
 class Operands:
@@ -20,9 +21,10 @@ class Operands:
     def __init__(self, work: Work, transfers: Transfers, phase: Phase) -> None:
         self.work = work
         self.transfers = transfers
+        self.buffers = FetchBuffers(work.graph)
         self.phase = phase
         self._routed: dict[str, Spread] = {}
-        self._stored: dict[tuple[str, int, bool], Wire] = {}
+        self._stored: dict[tuple[str, int, str, bool], Wire] = {}
 
     def choose(
         self, step: Step, results: dict[str, Spread], which: IntArray | None, taking: Tokens
@@ -43,8 +45,9 @@ class Operands:
     ) -> tuple[list[Value], list[Wire]]:
         """The operands at the part that executes a step, on one of its PUs.
 
-        Both operands of attention are stored there, and the residual of an addition where intermediates
-        are held. Scores wait for the keys, and contexts for the values, of all tokens that they attend to.
+        Both operands of attention are stored there, or where keys and values and intermediates are held;
+        the residual of an addition where intermediates are. Scores wait for the keys, and contexts for the
+        values, of all tokens that they attend to.
         Returns: the operands, and the tasks that write those stored.
         """
         held = stored_operands(step.op)
@@ -52,31 +55,68 @@ class Operands:
         writes: list[Wire] = []
         for number, spread in enumerate(spreads):
             if number in held:
-                value, written = self._bring_stored(step, place, spread, tokens)
+                holder = self._holder(step, number)
+                value, written = self._bring_stored(step, place, spread, holder, tokens)
                 writes += written
+                if number == 1 and step.op.family == "attention" and holder != step.part:
+                    value = replace(value, fetch=self.route(step, place, holder))
+                else:
+                    value = self.transfers.read(
+                        f"{spread.name} stored", step.pus[place], value, step.part, tokens
+                    )
             else:
                 value = self.transfers.bring(spread, step.pus, place, step.takes, step.part, tokens)
             if step.op.family == "attention" and number == 1:
                 ready = keys_ready(value.ready, tokens, self.work.trace, self.phase, self.work.graph)
                 value = replace(value, ready=ready)
             values.append(value)
+        if step.op.kind == "attention_scores" and self.work.machine.mapping.pruner:
+            values.append(self._pruned(step, place, spreads, tokens))
         return values, writes
 
+    def route(self, step: Step, place: int, holder: str) -> Route:
+        """The way from ``holder`` to the part that executes a step on one of its PUs."""
+        number = self.buffers.number(f"{step.op.id}.{step.factor}")
+        context = step.op.kind == "attention_context"
+        block = self.buffers.number(f"{scores_of(step.op, self.work.trace).id}.0") if context else number
+        return Route(self.transfers, self.buffers, step.pus[place], holder, step.part, block, number)
+
+    def _holder(self, step: Step, number: int) -> str:
+        """The part that stores an operand: keys and values have theirs, and so has what multiplies them.
+
+        That is with them where they are multiplied in place, unless nothing but products comes out there.
+        """
+        holders = self.work.holders
+        in_place = holders.keys_values == step.part and self.work.machine.part(step.part).readable
+        if step.op.family == "attention" and (number == 1 or in_place):
+            return holders.keys_values
+        return holders.others
+
     def _bring_stored(
-        self, step: Step, place: int, spread: Spread, tokens: Tokens
+        self, step: Step, place: int, spread: Spread, holder: str, tokens: Tokens
     ) -> tuple[Value, list[Wire]]:
-        """An operand that is read from memory, and the tasks that write it if it is not there yet."""
+        """An operand in the memory of ``holder``, and the tasks that write it if it is not there yet."""
         graph, machine, pu = self.work.graph, self.work.machine, step.pus[place]
-        holder = step.part if step.op.family == "attention" else machine.mapping.intermediates
         value = self.transfers.bring(spread, step.pus, place, step.takes, holder, tokens)
-        key = (spread.name, pu, step.takes == "split")
+        key = (spread.name, pu, holder, step.takes == "split")
         writes = []
         if key not in self._stored:
-            graph.place = self.work.place(pu)
-            self._stored[key] = machine.parts[holder].store(value, tokens, graph)
+            graph.place = self.work.place_of(holder, pu)
+            self._stored[key] = machine.part(holder).store(value, tokens, graph)
             writes = [self._stored[key]]
-        value = replace(value, ready=self._stored[key], at=holder)
-        return self.transfers.to_part(f"{spread.name} stored", pu, value, step.part, tokens), writes
+        return replace(value, ready=self._stored[key], at=holder), writes
+
+    def _pruned(self, step: Step, place: int, spreads: list[Spread], tokens: Tokens) -> Value:
+        """The keys that the pruner leaves to each token, at the part that executes the scores."""
+        work, pu, share = self.work, step.pus[place], step.shares[place]
+        pruner = work.machine.parts[work.machine.mapping.pruner or ""]
+        assert share is not None, "a PU that brings operands has a share"
+        queries = self.transfers.bring(spreads[0], step.pus, place, step.takes, pruner.name, tokens)
+        keys, _ = self._bring_stored(step, place, spreads[1], pruner.name, tokens)
+        keys = replace(keys, ready=keys_ready(keys.ready, tokens, work.trace, self.phase, work.graph))
+        work.graph.place = work.place(pu)
+        kept = pruner.run(share, tokens, [queries, keys], None, work.trace.precision, work.graph)
+        return self.transfers.to_part(f"{step.op.id} pruned", pu, kept, step.part, tokens)
 
     def _router(self, op: Operation) -> str:
         """The operation that chooses the experts of the layer of ``op``."""
@@ -96,6 +136,14 @@ class Operands:
                 ready.append(wire)
             self._routed[spread.name] = spread.with_ready(tuple(ready))
         return self._routed[spread.name]
+
+
+def scores_of(context: Operation, trace: Trace) -> Operation:
+    """The attention_scores whose results reach an attention_context."""
+    op = trace.by_id[context.after[0]]
+    while op.kind != "attention_scores":
+        op = trace.by_id[op.after[0]]
+    return op
 
 
 def stored_operands(op: Operation) -> tuple[int, ...]:

@@ -48,15 +48,47 @@ class Transfers:
         return self.to_part(f"{spread.name} whole", pu, whole, part, tokens)
 
     def to_part(self, name: str, pu: int, value: Value, part: str, tokens: Tokens) -> Value:
-        """The value at ``part`` of the same PU: over the PU's bus, unless the two share a module."""
+        """The value at ``part`` of the same PU, or of its chip: moved, unless the two share a module."""
         home = self.work.machine.home(part)
         key = (name, pu, home)
         if key not in self._in_pu:
             value = self._summed(name, pu, value, tokens, self.work.trace.precision.activation_bits)
             if self.work.machine.home(value.at) != home:
-                value = replace(value, ready=self._over_bus(pu, value, tokens), at=home, slots=0)
+                value = replace(value, ready=self._moved(pu, value, home, tokens), at=home, slots=0)
             self._in_pu[key] = value
         return self._in_pu[key]
+
+    def read(self, name: str, pu: int, value: Value, part: str, tokens: Tokens) -> Value:
+        """What a part of the PU, or of its chip, has in its memory, at ``part``: read once, and moved."""
+        machine, graph = self.work.machine, self.work.graph
+        home = machine.home(part)
+        if machine.home(value.at) != home and (name, pu, home) not in self._in_pu:
+            graph.place = self.work.place_of(value.at, pu)
+            nbytes = np.broadcast_to(value.nbytes, tokens.index.shape)
+            ready = machine.part(value.at).read(nbytes, tokens.index, value.ready, graph)
+            value = replace(value, ready=ready)
+        return self.to_part(name, pu, value, part, tokens)
+
+    def carry(
+        self, pu: int, source: str, target: str, nbytes: IntArray | int, token: IntArray, ready: Wire
+    ) -> Wire:
+        """Transfers between two parts as a PU knows them, or a part and its port.
+
+        The PU's bus leads to its parts and the chip's global bus to those that its PUs share.
+        """
+        machine, graph = self.work.machine, self.work.graph
+        home, goal = machine.home(source), machine.home(target)
+        if home == goal:
+            return ready
+        shared = [end in machine.chip_parts for end in (home, goal)]
+        local = [end in machine.parts for end in (home, goal)]
+        legs = [(machine.bus, self.work.place(pu))] if any(local) else []
+        if any(shared):
+            legs.insert(0 if shared[0] else len(legs), (machine.global_bus, Place(self.work.place(pu).chip)))
+        for medium, place in legs:
+            graph.place = place
+            ready = medium.move(nbytes, token, [ready], graph)
+        return ready
 
     def partial_sums(self, spread: Spread, part: str, tokens: Tokens) -> list[Value]:
         """The partial sums of all PUs at ``part`` of the first one, over the global bus of its chip."""
@@ -84,16 +116,15 @@ class Transfers:
         """
         if value.partial_sums == 1:
             return value
-        key = (name, pu, self.work.machine.home(self.work.machine.mapping.intermediates))
+        key = (name, pu, self.work.machine.home(self.work.holders.others))
         if key not in self._in_pu:
-            wire = self._over_bus(pu, value, tokens)
+            wire = self._moved(pu, value, key[2], tokens)
             self._in_pu[key] = Value(wire, value.width, bits, key[2])
         return self._in_pu[key]
 
-    def _over_bus(self, pu: int, value: Value, tokens: Tokens) -> Wire:
-        """The transfers of a value over the bus of ``pu``; each frees a slot of the part that it leaves."""
-        self.work.graph.place = self.work.place(pu)
-        wire = self.work.machine.bus.move(value.nbytes, tokens.index, [value.ready], self.work.graph)
+    def _moved(self, pu: int, value: Value, target: str, tokens: Tokens) -> Wire:
+        """The transfers of a value to ``target``; each frees a slot of the part that it leaves."""
+        wire = self.carry(pu, value.at, target, value.nbytes, tokens.index, value.ready)
         if value.slots:
             self.work.graph.ring(wire, value.ready, value.slots, from_start=True)
         return wire

@@ -27,8 +27,10 @@ def write_trace(trace: Trace, comments: Sequence[str] = ()) -> str:
     Args: comments: lines that stand below the first one, such as the command that made the trace.
     Raises: TraceError: when a name could not be read back.
     """
-    for name in (trace.model, *trace.by_id, *(operand for op in trace.operations for operand in op.after)):
-        if not is_name(name) or name in HEADERS:
+    operands = (operand for op in trace.operations for operand in op.after)
+    for name in (trace.model, *trace.by_id, *operands):
+        # a line that begins with a header's word is a header
+        if not is_name(name) or (name in HEADERS and name in trace.by_id):
             raise TraceError(f"{shown(name)} cannot be the name of a model or an operation in a trace file")
     rows = [_COLUMNS, *(_operation_columns(op) for op in trace.operations)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -27,8 +27,8 @@ def status_of(*argv: str) -> int:
     [
         (
             ["simulat"],
-            "archsim: argument VERB: 'simulat' is not one of simulate, trace, describe"
-            " (did you mean 'simulate'?)",
+            "archsim: argument VERB: 'simulat' is not one of simulate, trace, describe, compare, "
+            "assumptions, sweep, plot, crossbar, reproduce (did you mean 'simulate'?)",
         ),
         ([], "archsim: the following arguments are required: VERB"),
         (["--verson", "trace", "--list"], "archsim: unknown option '--verson' (did you mean '--version'?)"),
@@ -72,7 +72,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == f"archsim {archsim.__version__}\n"
 
 
-@pytest.mark.parametrize("verb", ["simulate", "trace", "describe"])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *("simulate", "trace", "describe", "compare", "assumptions", "sweep", "plot", "crossbar"),
+        "reproduce",
+    ],
+)
 def test_each_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert status_of(verb, "--help") == 0
     out = capsys.readouterr().out

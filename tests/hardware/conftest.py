@@ -86,6 +86,8 @@ class Built:
     count: int
     facts: MachineFacts
     modes: tuple[str, ...]
+    readable: bool = True
+    group_tokens: int = 1
 
 
 class Crossbar(Section):

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from archsim.errors import HardwareError
 from archsim.hardware.loader import load_hardware
 from archsim.hardware.machine import Machine
+from archsim.parts.registry import PART_KINDS as REGISTERED
 
 Load = Callable[..., Machine]
 
 SYSTEM_KEYS = "name, clock_ghz, technology_nm, chips, chip_link, sources"
-PART_KINDS = "analog_rram, crossbar, digital_nor, sfu, vector"
+PART_KINDS = ", ".join(sorted({*REGISTERED, "crossbar", "vector"}))
 NOT_A_WORD = "must be a word of letters, digits, _ and -, beginning with a letter"
 NO_KEY_NAME = "hw.yaml:1: system.name: missing: what reports call the machine"
 ZERO = "a deliberate zero is written as 0 with its source"

@@ -110,7 +110,8 @@ KEYS_OF_MAPPING = (
         ("chip.pus.x=3", "--set chip.pus.x=3: chip.pus is a plain value: it has no keys"),
         (
             "chip..pus=3",
-            "--set chip..pus=3: unknown key '' of chip; allowed: pus, interconnect, global_bus, sources",
+            "--set chip..pus=3: unknown key '' of chip; allowed: pus, interconnect, global_bus, parts, "
+            "sources",
         ),
         # findings about what the value is part of, and about parts of the value
         (
@@ -147,6 +148,7 @@ def test_findings_of_file_and_overrides_come_together(load: Load, toy: str) -> N
         load(toy.replace("chips: 2", "chips: 0"), ["chip.pus=0", "chip.buss=1"])
     assert str(caught.value).splitlines() == [
         "hw.yaml:5: system.chips: must be at least 1, not 0",
-        "--set chip.buss=1: unknown key 'buss' of chip; allowed: pus, interconnect, global_bus, sources",
+        "--set chip.buss=1: unknown key 'buss' of chip; allowed: pus, interconnect, global_bus, parts, "
+        "sources",
         "--set chip.pus=0: must be at least 1, not 0",
     ]

@@ -21,7 +21,7 @@ EXECUTORS = {"linear": "analog", "attention": "digital", "nonlinear": "sfu", "em
 
 
 def rules(svd: str = "none") -> Rules:
-    return Rules(EXECUTORS, ("slc", "mlc"), svd, Fraction(1, 20), 8)  # type: ignore[arg-type]
+    return Rules(EXECUTORS, "analog", ("slc", "mlc"), svd, Fraction(1, 20), 8)  # type: ignore[arg-type]
 
 
 def layer(model: str, number: int = 0) -> list[Operation]:

@@ -20,6 +20,7 @@ Load = Callable[..., Machine]
 Execute = Callable[..., Any]
 
 DIGITAL = "pu.parts.digital"
+FP32 = (f"{DIGITAL}.floating_point.mantissa_bits=24", f"{DIGITAL}.floating_point.widening=4")
 SCORES = Operation("l0.qk", "attention_scores", 0, heads=16, kv_heads=16, head_size=64)
 CONTEXT = Operation("l0.sv", "attention_context", 0, heads=16, kv_heads=16, head_size=64)
 
@@ -188,3 +189,27 @@ def test_more_keys_are_never_faster_and_more_modules_never_slower(
     # work is conserved: the rows hold all products, and the last one is needed
     columns = 2**18 * modules
     assert cycles / 5 * columns >= keys * heads * 64 * 192 > (cycles / 5 - 1) * columns
+
+
+def test_floating_point_takes_the_nors_of_the_mantissas(load: Load, execute: Execute) -> None:
+    # 24 x 24 = 576 NORs x 3 columns for each of 128 keys x 1024 products on 2097152 columns:
+    # 131072 x 1728 / 2097152 = 108 row operations exactly, 540 cycles for scores and context alike
+    part = load(*FP32).parts["digital"]
+    for op in (SCORES, CONTEXT):
+        assert execute(part, op, [1024, 1024], keys=[128]).times == [(540, 540)]
+    assert part.cache_size(1000) == 4000
+
+
+def test_floating_point_numbers_are_wider_to_write(load: Load, store: Callable[..., Any]) -> None:
+    # 131072 values of 8 b fill half the columns; of 32 b, two rows of the PU: 4 cycles against 8
+    integers, floats = load(), load(*FP32)
+    assert store(integers.parts["digital"], 131072).times == [(4, 4)]
+    assert store(floats.parts["digital"], 131072).times == [(8, 8)]
+
+
+def test_pruned_keys_take_no_row_operations(load: Load, execute: Execute) -> None:
+    # ceil(0.125 x 100) = 13 keys: 13 x 1024 x 192 / 2097152 = 1.2, two row operations; all 100 take 9.4, ten
+    pruned = execute(load(f"{DIGITAL}.kept_keys=0.125").parts["digital"], SCORES, [1024, 1024], keys=[100])
+    assert pruned.times == [(10, 10)]
+    assert pruned.value.width.tolist() == [13 * 16]
+    assert execute(load().parts["digital"], SCORES, [1024, 1024], keys=[100]).times == [(50, 50)]

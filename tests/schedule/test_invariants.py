@@ -16,15 +16,18 @@ from archsim.mapping.build import map_trace
 from archsim.pipeline import simulate
 from archsim.results.energy import action_counts
 from archsim.schedule.lower import lower
+from archsim.schedule.tokens import Attendance, phase_tokens
 from archsim.sim.engine import Queues
 from archsim.sim.event_engine import run_event
+from archsim.sim.fast_engine import run_fast
 from archsim.sim.run import Run
 from archsim.task_graph import Edges, TaskGraph
 from archsim.workload.layers import OperationList, add_head, add_input, add_layer
 from archsim.workload.models import Architecture, ModelShape
 from archsim.workload.operations import Experts, Operation, Phase, Precision, Trace
 
-SMALL = Path(__file__).parents[1] / "machines" / "small.yaml"
+MACHINES = Path(__file__).parents[1] / "machines"
+SMALL = MACHINES / "small.yaml"
 
 # enough room that every small model fits
 ROOM = ("pu.parts.analog.arrays=4096", "pu.parts.digital.array.rows=65536")
@@ -54,6 +57,57 @@ CHOICES: dict[str, list[object]] = {
     "mapping.replication": ["none", "whole", "ideal"],
     "mapping.score_slots": [1, 2, 5],
 }
+
+
+SHARED: dict[str, list[object]] = {
+    "chip.pus": [1, 2, 3, 6],
+    "system.chips": [1, 2],
+    "chip.interconnect.bandwidth_gb_per_s": [0.5, 100],
+    "chip.global_bus.bandwidth_gb_per_s": [0.1, 4, 100],
+    "pu.bus.bandwidth_gb_per_s": [0.7, 1000],
+    "mapping.svd": ["none", "hard_threshold"],
+    "mapping.tensor_split": ["rows", "columns"],
+}
+MEMORY_MACHINES: dict[str, dict[str, list[object]]] = {
+    "processor.yaml": {
+        "chip.parts.dram.bank_bytes": [10**7],
+        "chip.parts.dram.count": [1, 3],
+        "chip.parts.dram.read_gb_per_s": [0.3, 50],
+        "pu.parts.sram.bank_bytes": [4096, 10**6],
+        "pu.parts.pruner.bank_bytes": [10**6],
+        "pu.parts.processor.count": [1, 2],
+        "pu.parts.processor.units": [1, 3, 64],
+        "pu.parts.processor.operand_bits": [4, 8],
+        "pu.parts.processor.group_tokens": [1, 2, 5],
+        "pu.parts.processor.buffer_bytes": [100, 2000],
+        "pu.parts.processor.buffer_pieces": [1, 2, 3],
+        "mapping.linear.held": ["dram", "sram"],
+        "mapping.attention.held": ["sram", "dram"],
+        "mapping.attention.pruner": ["pruner", "null"],
+        "mapping.intermediates": ["sram", "dram"],
+        "mapping.score_slots": [5, 9],
+    },
+    "near_bank.yaml": {
+        "pu.parts.banks.bank_bytes": [10**7],
+        "pu.parts.banks.count": [1, 2, 7],
+        "pu.parts.banks.access_clock_ghz": [0.3, 2],
+        "pu.parts.banks.multipliers": [1, 16],
+        "pu.parts.banks.group_tokens": [1, 3],
+        "mapping.score_slots": [3, 4],
+    },
+}
+
+
+@st.composite
+def memory_machines(draw: st.DrawFn) -> Machine:
+    """A small machine of memories and processors, or of near-bank units."""
+    file, own = draw(st.sampled_from(list(MEMORY_MACHINES.items())))
+    chosen = {path: draw(st.sampled_from(values)) for path, values in (SHARED | own).items()}
+    if chosen.get("mapping.linear.held") == "sram" or chosen.get("mapping.intermediates") == "sram":
+        chosen["pu.parts.sram.bank_bytes"] = 10**6
+    if chosen.get("mapping.attention.held") == "sram":
+        chosen["pu.parts.sram.bank_bytes"] = 10**6
+    return load_hardware(MACHINES / file, [f"{path}={value}" for path, value in chosen.items()])
 
 
 @st.composite
@@ -122,7 +176,7 @@ class Stream:
 @st.composite
 def streams(draw: st.DrawFn) -> Stream:
     """Three inferences of a random model on a random machine."""
-    graph = lowered(draw(machines()), draw(traces()))
+    graph = lowered(draw(st.one_of(machines(), memory_machines())), draw(traces()))
     return Stream(graph, run_event(graph, inferences=3, in_flight=draw(st.sampled_from([None, 1, 2]))))
 
 
@@ -246,7 +300,47 @@ def test_bytes_to_and_from_the_host_are_conserved(pus: int, trace: Trace) -> Non
 
 
 @many
-@given(machines(), traces())
+@given(memory_machines(), traces())
+def test_products_and_fetched_bits_of_memory_machines(machine: Machine, trace: Trace) -> None:
+    """Linear weights: every token multiplies with all, and each pass and group of tokens reads them once."""
+    counts: dict[tuple[str, str], float] = {}
+    graph = lowered(machine, trace)
+    for block in graph.actions:
+        key = graph.operations[int(graph.operation[block.first])], block.action
+        counts[key] = counts.get(key, 0.0) + block.total
+    executor = machine.mapping.executor("linear")
+    width = machine.model.pu.parts[executor].operand_bits  # type: ignore[attr-defined]
+    most = machine.parts[executor].group_tokens
+    attendance = Attendance(trace)
+    held = machine.mapping.holders("linear")[0]
+    read = f"{held}.access" if held == executor else f"{held}.read"
+    for op in trace.operations:
+        if op.kind != "linear" or op.expert is not None:
+            continue
+        weights = macs_of(op, machine.mapping.svd)
+        steps = (8 // width) ** 2
+        tokens = groups = 0
+        for phase, all_tokens in phase_tokens(trace):
+            which = attendance.which(op, phase, all_tokens)
+            passes = all_tokens.pass_ if which is None else all_tokens.pass_[which]
+            tokens += len(passes)
+            groups += sum(-(-int(count) // most) for count in np.unique(passes, return_counts=True)[1])
+        assert counts[op.id, f"{executor}.mac"] == pytest.approx(tokens * weights * steps)
+        assert counts[op.id, read] >= groups * weights * 8
+        if held != machine.mapping.holders("intermediates")[0]:
+            assert counts[op.id, read] == pytest.approx(groups * weights * 8)
+
+
+@many
+@given(memory_machines(), traces())
+def test_both_engines_agree_on_memory_machines(machine: Machine, trace: Trace) -> None:
+    graph = lowered(machine, trace)
+    event, fast = run_event(graph, inferences=2), run_fast(graph, inferences=2)
+    np.testing.assert_array_equal(fast.start, event.start)
+
+
+@many
+@given(st.one_of(machines(), memory_machines()), traces())
 def test_energies_sum_to_the_whole(machine: Machine, trace: Trace) -> None:
     energy = simulate(machine, trace, stream=False).energy_pj
     for table in ("by_component", "by_operation", "by_layer"):

@@ -55,12 +55,14 @@ def test_many_slots_limit_the_stream_instead() -> None:
     assert in_flight_limit(few) is None
 
 
+@pytest.mark.parametrize("hardware", ["hyflexpim", "non_pim", "nmp", "sprint"])
 @pytest.mark.parametrize(
-    ("model", "tokens", "decode"), [("bert_base", 16, 0), ("gpt2", 8, 6), ("gpt2", 0, 5)]
+    ("model", "tokens", "decode"),
+    [("bert_base", 16, 0), ("bert_base", 150, 0), ("gpt2", 8, 6), ("gpt2", 0, 5)],
 )
-def test_the_estimate_of_tasks_is_close(model: str, tokens: int, decode: int) -> None:
+def test_the_estimate_of_tasks_is_close(model: str, tokens: int, decode: int, hardware: str) -> None:
     trace = generate(model, tokens=tokens, decode=decode, context=None if tokens else 9, batch=2, head=False)
-    machine = load_hardware(PRESET)
+    machine = load_hardware(PRESET.with_stem(hardware))
     plan = map_trace(machine, trace)
     tasks = len(lower(machine, trace, plan))
     assert memory.estimated_tasks(machine, trace, plan, "module") == pytest.approx(tasks, rel=0.1)
@@ -86,6 +88,20 @@ def test_a_run_without_enough_memory_is_refused(monkeypatch: pytest.MonkeyPatch)
         "one inference of bert_large is about 4e+06 tasks, which need 2.0 GB; "
         "1.0 GB are free: 1.0 GB short; use fewer tokens or decode steps"
     )
+
+
+def test_a_decode_on_a_processor_is_asked_for_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of 20 steps fetches all weights: few tokens, and many tasks."""
+    machine = load_hardware(PRESET.with_stem("non_pim"))
+    monkeypatch.setattr(memory, "available_bytes", lambda: 10**7)
+    for tokens, decode in ((128, 0), (128, 20)):
+        trace = generate("gpt2", tokens=tokens, decode=decode, head=False)
+        plan = map_trace(machine, trace)
+        if decode:
+            with pytest.raises(SimulationError, match="GB short; use fewer tokens or decode steps"):
+                memory.check_memory(machine, trace, plan, stream=False)
+        else:
+            memory.check_memory(machine, trace, plan, stream=False)
 
 
 def test_a_small_run_is_not_asked_for_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
