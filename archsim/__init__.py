@@ -12,23 +12,45 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from archsim.crossbar.program import Crossbar
     from archsim.errors import ArchsimError
+    from archsim.explore.compare import compare
+    from archsim.explore.sweep import sweep
     from archsim.hardware.loader import load_hardware
+    from archsim.hardware.technology import at_technology
     from archsim.pipeline import simulate
+    from archsim.results.read import read_result as load_result
     from archsim.workload.generate import generate as generate_trace
     from archsim.workload.trace import read_trace as load_trace
 
 __version__ = "0.1.0"
 
-__all__ = ["ArchsimError", "__version__", "generate_trace", "load_hardware", "load_trace", "simulate"]
+__all__ = [
+    "ArchsimError",
+    "Crossbar",
+    "__version__",
+    "at_technology",
+    "compare",
+    "generate_trace",
+    "load_hardware",
+    "load_result",
+    "load_trace",
+    "simulate",
+    "sweep",
+]
 
 # No module of the package may have one of these names: importing it would replace the verb.
 _HOME = {
     "ArchsimError": ("archsim.errors", "ArchsimError"),
+    "Crossbar": ("archsim.crossbar.program", "Crossbar"),
+    "at_technology": ("archsim.hardware.technology", "at_technology"),
+    "compare": ("archsim.explore.compare", "compare"),
     "generate_trace": ("archsim.workload.generate", "generate"),
     "load_hardware": ("archsim.hardware.loader", "load_hardware"),
+    "load_result": ("archsim.results.read", "read_result"),
     "load_trace": ("archsim.workload.trace", "read_trace"),
     "simulate": ("archsim.pipeline", "simulate"),
+    "sweep": ("archsim.explore.sweep", "sweep"),
 }
 
 

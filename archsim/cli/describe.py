@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-import archsim
-from archsim.cli.options import Verbs, add_machine
+from archsim.cli.options import Verbs, add_machine, load_machine
 
 _DESCRIPTION = """\
 Show the machine that a hardware YAML describes: the tree of its parts with counts, capacity, area
@@ -31,7 +30,7 @@ def run(arguments: argparse.Namespace) -> str:
     """Load the machine and return its description."""
     from archsim.report.describe import describe_json, describe_text
 
-    machine = archsim.load_hardware(arguments.hardware, arguments.overrides)
+    machine = load_machine(arguments.hardware, arguments)
     if arguments.json:
         return json.dumps(describe_json(machine), indent=2)
     return describe_text(machine)

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 import archsim
-from archsim.cli import describe, simulate, trace
+from archsim.cli import assumptions, compare, crossbar, describe, plot, reproduce, simulate, sweep, trace
 from archsim.cli.parser import Parser
 from archsim.errors import ArchsimError
 
@@ -66,7 +66,7 @@ def _parser() -> Parser:
     parser = Parser(prog="archsim", description=_DESCRIPTION, epilog=_EXAMPLE)
     parser.add_argument("--version", action="version", version=f"archsim {archsim.__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True, title="verbs")
-    for verb in (simulate, trace, describe):
+    for verb in (simulate, trace, describe, compare, assumptions, sweep, plot, crossbar, reproduce):
         verb.add_parser(verbs)
     return parser
 

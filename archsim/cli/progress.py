@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 
@@ -14,8 +14,11 @@ _CLEAR = "\r\x1b[K"
 
 
 @contextmanager
-def progress(what: str) -> Iterator[None]:
-    """Show ``what`` and the seconds gone on stderr while the body runs, from its second second on."""
+def progress(what: str | Callable[[], str]) -> Iterator[None]:
+    """Show ``what``, or what it says now, and the seconds gone on stderr while the body runs.
+
+    The line comes with the body's second second.
+    """
     if not sys.stderr.isatty():
         yield
         return
@@ -34,11 +37,12 @@ def note(text: str) -> None:
     print(f"{_CLEAR if sys.stderr.isatty() else ''}{text}", file=sys.stderr, flush=True)
 
 
-def _show(what: str, done: Event) -> None:
+def _show(what: str | Callable[[], str], done: Event) -> None:
     """Rewrite the line until ``done``, then clear it."""
     start = time.monotonic()
     if done.wait(_PATIENCE_S):
         return
     while not done.wait(_REFRESH_S):
-        print(f"\r{what}, {time.monotonic() - start:.0f} s ", end="", file=sys.stderr, flush=True)
+        text = what if isinstance(what, str) else what()
+        print(f"\r{text}, {time.monotonic() - start:.0f} s ", end="", file=sys.stderr, flush=True)
     print(_CLEAR, end="", file=sys.stderr, flush=True)

@@ -67,14 +67,14 @@ def _unsaturated(result: Result) -> str:
     """What sets the interval when no resource is busy all the time."""
     in_flight = int(result.throughput["in_flight"])
     if in_flight == result.critical_path["throughput"]["in_flight_limit"]:
-        return f"Throughput is bound by storage: no more than {in_flight} inferences fit at a time."
+        return f"Throughput is bound by storage: no more than {_inferences(in_flight)} fit{'s' * (in_flight == 1)} at a time."
     if not result.critical_path["throughput"]["searched"]:
         return (
-            f"Throughput is bound by the {in_flight} inferences in flight, where the search was cut short: "
+            f"Throughput is bound by the {_inferences(in_flight)} in flight, where the search was cut short: "
             "no resource is busy all the time."
         )
     if result.options["in_flight"] != "auto":
-        return f"Throughput is bound by mapping.in_flight, which allows {in_flight} inferences at a time."
+        return f"Throughput is bound by mapping.in_flight, which allows {_inferences(in_flight)} at a time."
     return (
         "Throughput is bound by tasks that wait for each other and for room in buffers: no resource is busy "
         "all the time."
@@ -104,6 +104,10 @@ def _what_if(record: Mapping[str, Any], part: str) -> str:
 def _resource(best: Mapping[str, Any]) -> str:
     name, others = best["resource"], best["others"]
     return f"{name} and {others} other{'s' * (others > 1)} are" if others else f"{name} is"
+
+
+def _inferences(number: int) -> str:
+    return f"{number} inference{'s' * (number != 1)}"
 
 
 def _cycles(cycles: float) -> str:
