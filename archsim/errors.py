@@ -53,7 +53,7 @@ class MappingError(ArchsimError):
 
 
 class CrossbarError(ArchsimError):
-    """Numbers or matrices that the arrays cannot take: shape, type, range, or a coding that cannot carry them."""
+    """Numbers or matrices that the arrays cannot take: shape, type, range, or coding."""
 
 
 class SimulationError(ArchsimError):
@@ -61,7 +61,7 @@ class SimulationError(ArchsimError):
 
 
 class SpaceError(ArchsimError):
-    """A space of designs, or an objective, that cannot be swept: unknown path, empty range, too many points."""
+    """A space of designs or an objective that cannot be swept: unknown path, empty range, too many."""
 
 
 class OutputError(ArchsimError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -154,7 +155,7 @@ class Block(NamedTuple):
 
 
 class EdgeBlock(NamedTuple):
-    """Edges that were added together: (edges,) task numbers."""
+    """Edges that were added together: (edges,) task numbers; where one is -1 there is no edge."""
 
     source: Wire
     target: Wire
@@ -239,9 +240,12 @@ class GraphBuilder:
         count = len(token)
         turn: IntArray | int = 0
         if resource >= 0 and self._resource_list[resource].copies > 1:
-            each = np.full(count // together, together) if isinstance(together, int) else together
-            turn = self._turns[resource] + np.repeat(np.arange(len(each)), each)
-            self._turns[resource] += len(each)
+            if isinstance(together, int):
+                rows, row = count // together, np.arange(count) // together
+            else:
+                rows, row = len(together), np.repeat(np.arange(len(together)), together)
+            turn = self._turns[resource] + row
+            self._turns[resource] += rows
         first = self._append(count, resource, occupancy, latency, token, turn)
         tasks = np.arange(first, first + count, dtype=np.int32)
         for wire in after:
@@ -269,24 +273,20 @@ class GraphBuilder:
 
     def begin_of(self, wire: Wire) -> Wire:
         """The tasks that begin what those of ``wire`` finish: the tasks themselves, but for spans."""
-        known = (wire >= 0) & (wire < len(self._begin))
-        if not known.any():
+        if not len(self._begin):
             return wire
+        known = (wire >= 0) & (wire < len(self._begin))
         return np.where(known, self._begin[np.where(known, wire, 0)], wire)
 
     def edge(self, source: Wire, target: Wire, *, from_start: bool = False, distance: int = 0) -> None:
         """Let ``target`` wait for ``source``: same shape, or ``source`` with one axis more."""
-        if source.shape != target.shape:
+        if source.shape[:-1] == target.shape:
+            target = np.repeat(target, source.shape[-1])
+        elif source.shape != target.shape:
             if source.ndim == target.ndim + 1:
                 target = target[..., None]
             source, target = np.broadcast_arrays(source, target)
-        source, target = source.ravel(), target.ravel()
-        if not len(source):
-            return
-        if source.min() < 0 or target.min() < 0:
-            real = (source >= 0) & (target >= 0)
-            source, target = source[real], target[real]
-        self._edges.append(EdgeBlock(source, target, from_start, distance))
+        self._edges.append(EdgeBlock(source.ravel(), target.ravel(), from_start, distance))
 
     def ring(self, release: Wire, acquire: Wire, depth: int, *, from_start: bool = False) -> None:
         """A bounded buffer: ``acquire`` of a token waits for ``release`` of the token ``depth`` before it.
@@ -310,32 +310,25 @@ class GraphBuilder:
     def build(self) -> TaskGraph:
         """The finished graph, with its entry before the first tasks and its exit after the last ones."""
         self.begin_operation("exit", None)
-        roots, sinks = self._ends()
         leaving = self._append(1, JOIN, 0, 0, np.array([-1]), 0)
-        self.edge(np.zeros_like(roots), roots)
-        self.edge(sinks, np.full_like(sinks, leaving))
+        on_finish = _gathered([block for block in self._edges if not block.from_start])
+        on_start = _gathered([block for block in self._edges if block.from_start])
+        roots, sinks = _ends(on_finish, on_start, leaving)
+        ends = [
+            _EdgeRows(np.zeros_like(roots), roots, np.zeros_like(roots)),
+            _EdgeRows(sinks, np.full_like(sinks, leaving), np.zeros_like(sinks)),
+        ]
+        on_finish = _EdgeRows(*map(np.concatenate, zip(on_finish, *ends, strict=True)))
         return TaskGraph(
             **self._columns(),
-            on_finish=_sorted_edges([block for block in self._edges if not block.from_start], self._size),
-            on_start=_sorted_edges([block for block in self._edges if block.from_start], self._size),
+            on_finish=_sorted_edges(on_finish, self._size),
+            on_start=_sorted_edges(on_start, self._size),
             resources=tuple(self._resource_list),
             turns=np.array(self._turns, dtype=np.int32),
             operations=tuple(self._operation_index),
             layers=tuple(self._layers),
             actions=tuple(self._actions),
         )
-
-    def _ends(self) -> tuple[Wire, Wire]:
-        """The tasks that wait for nothing in their inference, and those whose finish nothing waits for."""
-        waits = np.zeros(self._size, dtype=bool)
-        leads = np.zeros(self._size, dtype=bool)
-        waits[0] = True
-        for source, target, from_start, distance in self._edges:
-            if distance == 0:
-                waits[target] = True
-                if not from_start:
-                    leads[source] = True
-        return np.flatnonzero(~waits).astype(np.int32), np.flatnonzero(~leads).astype(np.int32)
 
     def _append(
         self,
@@ -360,23 +353,57 @@ class GraphBuilder:
 
     def _columns(self) -> dict[str, NDArray[np.int32]]:
         """Each column of all blocks in one array."""
+        firsts, counts, *rest = zip(*self._blocks, strict=True)
         columns = {}
-        for name in Block._fields[2:]:
-            columns[name] = column = np.empty(self._size, dtype=np.int32)
-            place = Block._fields.index(name)
-            for block in self._blocks:
-                column[block[0] : block[0] + block[1]] = block[place]
+        for name, values in zip(Block._fields[2:], rest, strict=True):
+            each = [isinstance(value, np.ndarray) for value in values]
+            numbers = [0 if is_array else value for is_array, value in zip(each, values, strict=True)]
+            columns[name] = column = np.repeat(np.array(numbers, dtype=np.int32), counts)
+            for first, count, value in compress(zip(firsts, counts, values, strict=True), each):
+                column[first : first + count] = value
         return columns
 
 
-def _sorted_edges(blocks: list[EdgeBlock], tasks: int) -> Edges:
-    """The edges of all blocks, sorted by source, in the order in which they were added."""
+class _EdgeRows(NamedTuple):
+    """Edges as three columns of shape (edges,)."""
+
+    source: Wire
+    target: Wire
+    distance: NDArray[np.int32]
+
+
+def _gathered(blocks: list[EdgeBlock]) -> _EdgeRows:
+    """The edges of all blocks, in the order in which they were added, without those that have no end."""
     none = np.zeros(0, dtype=np.int32)
-    source = np.concatenate([none, *(block.source for block in blocks)])
-    target = np.concatenate([none, *(block.target for block in blocks)])
+    source = np.concatenate([none, *(block.source for block in blocks)], dtype=np.int32)
+    target = np.concatenate([none, *(block.target for block in blocks)], dtype=np.int32)
     distances = np.array([block.distance for block in blocks], dtype=np.int32)
     distance = np.repeat(distances, [len(block.source) for block in blocks])
-    order = np.argsort(source, kind="stable")
+    real = (source >= 0) & (target >= 0)
+    if real.all():
+        return _EdgeRows(source, target, distance)
+    return _EdgeRows(source[real], target[real], distance[real])
+
+
+def _ends(on_finish: _EdgeRows, on_start: _EdgeRows, tasks: int) -> tuple[Wire, Wire]:
+    """Of the first tasks those that wait for nothing in their inference, and whose finish none waits for."""
+    waits = np.zeros(tasks, dtype=bool)
+    leads = np.zeros(tasks, dtype=bool)
+    waits[0] = True
+    for edges in (on_finish, on_start):
+        waits[edges.target[edges.distance == 0]] = True
+    leads[on_finish.source[on_finish.distance == 0]] = True
+    return np.flatnonzero(~waits).astype(np.int32), np.flatnonzero(~leads).astype(np.int32)
+
+
+def _sorted_edges(edges: _EdgeRows, tasks: int) -> Edges:
+    """The same edges sorted by source, those of a task in the order in which they were added."""
+    # one number for source and place: sorting numbers is quick, and equal ones need no stable sort
+    bits = len(edges.source).bit_length()
+    order = edges.source.astype(np.int64) << bits
+    order |= np.arange(len(order))
+    order.sort()
+    order &= (1 << bits) - 1
     first = np.zeros(tasks + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=tasks), out=first[1:])
-    return Edges(first, target[order].astype(np.int32, copy=False), distance[order])
+    np.cumsum(np.bincount(edges.source, minlength=tasks), out=first[1:])
+    return Edges(first, edges.target[order], edges.distance[order])

@@ -19,6 +19,7 @@ SOURCE = Path(archsim.__file__).parent
 ARROWS: dict[str, tuple[str, ...]] = {
     "errors": (),
     "units": (),
+    "native": (),
     "task_graph": ("errors",),
     "cost": ("errors", "units"),
     "parts": ("cost", "task_graph", "workload.operations"),
@@ -26,11 +27,12 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "workload": ("errors", "units"),
     "mapping": ("hardware", "workload"),
     "schedule": ("task_graph", "mapping"),
-    "sim": ("task_graph",),
+    "sim": ("task_graph", "native"),
     "results": ("sim", "task_graph", "cost"),
     "pipeline": ("schedule", "results"),
     "report": ("results", "hardware"),
     "explore": ("pipeline", "results"),
+    "reproduce": ("explore", "report"),
     "crossbar": ("hardware",),
     "codesign": ("crossbar", "mapping"),
 }

@@ -359,6 +359,10 @@ def test_the_result_is_the_same_but_for_what_is_told_of_the_stages() -> None:
     utilisation, stages = module.pop("utilisation"), array.pop("utilisation")
     assert {f"analog{stage}" for stage in STAGES} == stages.keys() - utilisation.keys()
     assert {part: stages[part] for part in utilisation} == utilisation
+    by_layer, stages_by_layer = module.pop("utilisation_by_layer"), array.pop("utilisation_by_layer")
+    for layer, row in by_layer.items():
+        assert_close(row, {part: stages_by_layer[layer][part] for part in row})
+    assert by_layer.keys() == stages_by_layer.keys()
     assert_close(module, array)
 
 

@@ -13,7 +13,7 @@ import yaml
 
 import archsim
 from archsim.mapping.build import map_trace
-from archsim.parts.part import Medium, Part
+from archsim.parts.part import Fetch, Medium, Part
 from archsim.parts.registry import PART_KINDS
 from archsim.schedule.lower import lower
 from archsim.workload.operations import Trace
@@ -143,7 +143,8 @@ def test_the_arrows_are_those_that_are_checked() -> None:
 def test_the_interfaces_are_as_told() -> None:
     tables = read(ARCHITECTURE).split("| member | it says | asked by |")[1:]
     told = [re.findall(r"^\| `(\w+)` \|", text.split("\n\n")[0], flags=re.MULTILINE) for text in tables]
-    in_code = [[name for name in vars(interface) if not name.startswith("_")] for interface in (Part, Medium)]
+    interfaces = (Part, Medium, Fetch)
+    in_code = [[name for name in vars(interface) if not name.startswith("_")] for interface in interfaces]
     assert told == in_code
 
 

@@ -1,12 +1,11 @@
 """Products of cells that deviate: sums of conductances from tables, the converter behind them.
 
 Wordlines carry bits, so that four rows can add only 16 sums to a bitline. These are tabulated once for each
-tile of 16 columns and used by every read of a batch: a read of 64 rows takes 16 additions a column in place
+tile of 32 columns and used by every read of a batch: a read of 64 rows takes 16 additions a column in place
 of 64 multiplications and additions, less than a matrix product that runs at the peak of the processor.
 
-Precision: sums are added up in float64. Conductances have 24 bits, so that the sums of a block are exact or
-nearly so, in whatever order they are added; float32 would be off by a code now and then where a sum is close
-to the edge between two codes. Codes, whole numbers, are added up exactly.
+Precision: codes are those of float64 sums. ``fixed_tiles`` gets them from sums of whole numbers and settles
+the few that are in doubt; ``real_tiles`` adds up float64, where reads have noise or the converter is bent.
 """
 
 # Compiled code: the types are numba's, and integers are 64 bits wide whatever their names say.
@@ -14,7 +13,6 @@ to the edge between two codes. Codes, whole numbers, are added up exactly.
 
 from __future__ import annotations
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,76 +23,35 @@ from archsim.crossbar.adc import Converter, Float64
 from archsim.crossbar.cells import Cells
 from archsim.crossbar.coding import Planes
 from archsim.crossbar.digital import values_of_codes
-from archsim.crossbar.random import key_of, normal
-from archsim.crossbar.vectors import (
-    ENTRIES,
-    GROUPS,
-    TILE,
-    add_codes_of_row,
-    add_entries,
-    tabulate,
-)
-from archsim.crossbar.words import (
-    WORD_ROWS,
-    UInt64,
-    aligned,
-    compiled,
-    popcount,
-    spread,
-    threads,
-    words_of_reads,
-)
+from archsim.crossbar.fixed_tiles import Float32, codes_fit, fixed_scratch, fixed_steps, fixed_tile_kernel
+from archsim.crossbar.random import key_of
+from archsim.crossbar.real_tiles import ADDITIVE, MULTIPLICATIVE, QUIET, Reads, scratch_of, tile_kernel
+from archsim.crossbar.steps import Steps, steps_of
+from archsim.crossbar.vectors import FIXED_TILE, TILE
+from archsim.crossbar.words import UInt64, aligned, compiled, spread, threads, words_of_reads
 from archsim.parts.arithmetic import AdditiveNoise, MultiplicativeNoise, NoNoise
 
-JOB_READS = 512
-"""Reads of a tile that share its tables; filling these takes about as long as 16 reads."""
-
-CACHED_READS = 64
-"""Reads whose sums are converted before the next ones are added up."""
-
-QUIET, ADDITIVE, MULTIPLICATIVE = range(3)
-"""Deviations of reads: none, of each driven cell alike, or in proportion to its conductance."""
+JOB_READS = 1024
+"""Reads of a tile that share its tables; filling these takes about as long as 100 reads."""
 
 
-class Steps(NamedTuple):
-    """A converter; the names are those of ``Converter``.
+class Work(NamedTuple):
+    """What the tiles of a product have in common.
 
-    Args: half: 0.5 where it rounds, else 0; inl_codes, inl_lsb: codes and their errors, empty for none.
+    Args: words: (signs, blocks, words, batch * reads) wordlines; planes: reads of a vector.
     """
 
-    lowest: float
-    highest: float
-    step: float
-    zero: float
-    half: float
-    offset_lsb: float
-    gain_error: float
-    inl_codes: Float64
-    inl_lsb: Float64
+    cells: Cells
+    converter: Converter
+    steps: Steps
+    words: UInt64
+    planes: int
+    noise: Reads
 
-
-class Reads(NamedTuple):
-    """How reads deviate, and the key of the random numbers."""
-
-    kind: int
-    sigma: float
-    first_key: np.uint64
-    second_key: np.uint64
-
-
-class Scratch(NamedTuple):
-    """Room for the work on a tile.
-
-    Args: table, square_table: (GROUPS * ENTRIES * TILE,) sums of conductances, and of their squares; sums,
-        squares, codes: (reads * TILE,); level: (TILE,) of a row.
-    """
-
-    table: Float64
-    square_table: Float64
-    sums: Float64
-    squares: Float64
-    codes: Float64
-    level: Float64
+    @property
+    def skips(self) -> bool:
+        """Whether blocks without driven wordlines are not converted."""
+        return self.cells.access_rows is not None
 
 
 def noisy_product(
@@ -111,48 +68,20 @@ def noisy_product(
     Returns: (batch, columns), and how many conversions saturated.
     """
     reads, batch, _ = planes.bits.shape
-    slices, _, columns = cells.levels.shape
-    levels: NDArray[Any] = cells.levels if cells.conductance is None else cells.conductance
-    words = words_of_reads(planes, cells.block_rows)
-    tiles = -(-columns // TILE)
-    factor = aligned((tiles, slices, cells.blocks, TILE), np.float64)
-    for tile in range(tiles):
-        flipped = cells.flipped[:, :, tile * TILE : (tile + 1) * TILE].transpose(1, 0, 2)
-        factor[tile, :, :, : flipped.shape[2]] = cells.weight[:, np.newaxis, np.newaxis] * (
-            1.0 - 2.0 * flipped
-        )
-    codes = np.zeros((batch, tiles * TILE))
-    skips, noise, steps = (
-        cells.access_rows is not None,
-        _reads(read, cells.cell_bits, seed),
-        _steps(converter),
-    )
-    vectors = max(1, JOB_READS // reads)
+    columns = cells.levels.shape[2]
+    words, noise = words_of_reads(planes, cells.block_rows), _reads(read, cells.cell_bits, seed)
+    work = Work(cells, converter, steps_of(converter), words, reads, noise)
+    tiles, vectors = -(-columns // FIXED_TILE), max(1, JOB_READS // reads)
     parts = -(-batch // vectors)
+    codes = np.zeros((batch, tiles * FIXED_TILE))
     plane_weight = planes.weight.astype(np.float64)
 
     def job(number: int) -> int:
         tile, start = number // parts, number % parts * vectors
-        stop, first = min(batch, start + vectors), tile * TILE
-        scratch = _scratch((stop - start) * reads)
-        # side by side in memory: one page of the whole matrix would have to be looked up for each row
-        of_tile = np.ascontiguousarray(levels[:, :, first : first + TILE])
-        saturated = tile_kernel(
-            of_tile,
-            cells.block_rows,
-            words,
-            reads,
-            (start, stop),
-            first,
-            factor[tile],
-            skips,
-            steps,
-            noise,
-            scratch,
-        )
-        of_reads = scratch.codes.reshape(stop - start, reads, TILE)
-        codes[start:stop, first : first + TILE] = np.einsum("p,bpc->bc", plane_weight, of_reads)
-        return int(saturated)
+        stop, first = min(batch, start + vectors), tile * FIXED_TILE
+        of_reads, saturated = _tile(work, first, (start, stop))
+        codes[start:stop, first : first + FIXED_TILE] = np.einsum("p,bpc->bc", plane_weight, of_reads)
+        return saturated
 
     saturated = spread(job, tiles * parts, threads())
     return values_of_codes(codes[:, :columns], planes, cells, converter), saturated
@@ -173,241 +102,86 @@ def _reads(read: Section, cell_bits: int, seed: tuple[int, ...]) -> Reads:
     return Reads(kind, float(sigma_of(read, cell_bits)), *key_of(seed))
 
 
-def _steps(converter: Converter) -> Steps:
-    """The converter as numbers."""
-    codes = np.linspace(converter.lowest, converter.highest, len(converter.inl_lsb))
-    return Steps(
-        float(converter.lowest),
-        float(converter.highest),
-        float(converter.step),
-        float(converter.zero),
-        0.5 if converter.rounds else 0.0,
-        float(converter.offset_lsb),
-        float(converter.gain_error),
-        codes,
-        np.array(converter.inl_lsb, dtype=np.float64),
+def _tile(work: Work, first: int, vectors: tuple[int, int]) -> tuple[NDArray[Any], int]:
+    """The codes of a tile, added up over slices and blocks.
+
+    Args: first: column; vectors: of the batch, the first, and the one after the last.
+    Returns: (vectors, planes, FIXED_TILE), and how many conversions saturated.
+    """
+    cells, converter = work.cells, work.converter
+    levels: NDArray[Any] = cells.levels if cells.conductance is None else cells.conductance
+    slices, rows, columns = levels.shape
+    width = min(FIXED_TILE, columns - first)
+    tile: Float32 = aligned((slices, rows, FIXED_TILE), np.float32)
+    bits = pack_tile(levels, first, tile.reshape(-1), tile.view(np.uint32).reshape(-1))
+    largest = np.uint32(bits).view(np.float32)
+    flipped = cells.flipped[:, :, first : first + width].transpose(1, 0, 2)
+    factor = np.zeros((slices, cells.blocks, FIXED_TILE))
+    factor[:, :, :width] = cells.weight[:, np.newaxis, np.newaxis] * (1.0 - 2.0 * flipped)
+    fixed = None
+    if work.noise.kind == QUIET and not converter.inl_lsb and codes_fit(converter, cells):
+        fixed = fixed_steps(converter, min(rows, cells.block_rows), float(largest))
+    if fixed is None:
+        return _real_tile(work, tile, factor, first, vectors, width)
+    scratch = fixed_scratch((vectors[1] - vectors[0]) * work.planes)
+    saturated = fixed_tile_kernel(
+        tile,
+        cells.block_rows,
+        work.words,
+        vectors[0] * work.planes,
+        width,
+        factor.astype(np.int32),
+        work.skips,
+        fixed,
+        work.steps,
+        scratch,
     )
+    return scratch.codes.reshape(-1, work.planes, FIXED_TILE), int(saturated)
 
 
-def _scratch(reads: int) -> Scratch:
-    """Room for a tile and some reads."""
-    table, each = (GROUPS * ENTRIES * TILE,), (reads * TILE,)
-    return Scratch(*(aligned(shape, np.float64) for shape in (table, table, each, each, each, (TILE,))))
-
-
-@compiled
-def fill_tables(
-    levels: NDArray[Any],
-    rows: tuple[int, int],
-    squared: bool,
-    scratch: Scratch,
-) -> None:
-    """Tabulate what four rows each of a word can add, of one slice's (rows, columns of the tile) levels.
-
-    Args: rows: the first, and the one after the last; squared: whether squares are tabulated too.
-    """
-    scratch.level[:] = 0.0
-    for group in range(GROUPS):
-        base = group * ENTRIES * TILE
-        scratch.table[base : base + TILE] = 0.0
-        scratch.square_table[base : base + TILE] = 0.0
-        for bit in range(4):
-            row, half = rows[0] + 4 * group + bit, TILE << bit
-            if row < rows[1]:
-                for column in range(levels.shape[1]):
-                    scratch.level[column] = levels[row, column]
-            else:
-                scratch.level[:] = 0.0
-            for entry in range(base, base + half, TILE):
-                tabulate(scratch.table, entry + half, entry, scratch.level)
-            if squared:
-                for column in range(TILE):
-                    scratch.level[column] *= scratch.level[column]
-                for entry in range(base, base + half, TILE):
-                    tabulate(scratch.square_table, entry + half, entry, scratch.level)
-
-
-@compiled
-def bent(ideal: float, steps: Steps) -> float:
-    """The integral non-linearity at a code, as ``numpy.interp`` has it."""
-    codes, errors = steps.inl_codes, steps.inl_lsb
-    last = len(codes) - 1
-    if ideal <= codes[0]:
-        return errors[0]
-    if ideal >= codes[last]:
-        return errors[last]
-    low, high = 0, last
-    while high - low > 1:
-        middle = (low + high) // 2
-        if codes[middle] <= ideal:
-            low = middle
-        else:
-            high = middle
-    slope = (errors[high] - errors[low]) / (codes[high] - codes[low])
-    return slope * (ideal - codes[low]) + errors[low]
-
-
-@compiled
-def add_codes(
-    words: UInt64,
-    place: int,
-    reads: tuple[int, int],
-    columns: int,
-    factor: Float64,
-    skips: bool,
-    steps: Steps,
-    scratch: Scratch,
-) -> int:
-    """Add the codes of a block's sums, times what a code counts; returns how many conversions saturated.
-
-    Args: words: (signs, words, batch * reads) of the block; place: the first read of the job; reads: of the
-        job, the first, and the one after the last; factor: (TILE,); skips: whether reads without driven
-        wordlines are not converted.
-    """
-    sums, codes, bends = scratch.sums, scratch.codes, scratch.level
-    there = (1 << columns) - 1
+def _real_tile(
+    work: Work, tile: Float32, factor: Float64, first: int, vectors: tuple[int, int], width: int
+) -> tuple[NDArray[Any], int]:
+    """The same in float64, where a vector holds half of the columns."""
+    codes = np.zeros((vectors[1] - vectors[0], work.planes, FIXED_TILE))
     saturated = 0
-    if steps.step != 1 or steps.zero != 0:
-        for i in range(reads[0] * TILE, reads[1] * TILE):
-            sums[i] = (sums[i] - steps.zero) / steps.step
-    bends[:] = 0.0
-    least, most, half, offset, gain = (
-        steps.lowest,
-        steps.highest,
-        steps.half,
-        steps.offset_lsb,
-        steps.gain_error,
-    )
-    if skips or len(steps.inl_lsb):
-        for i in range(reads[0], reads[1]):
-            if skips and not driven_rows(words, place + i):
-                continue
-            for column in range(TILE if len(steps.inl_lsb) else 0):
-                bends[column] = bent(sums[i * TILE + column], steps)
-            saturated += add_codes_of_row(
-                codes, i * TILE, sums, bends, factor, there, least, most, half, offset, gain
-            )
-    else:  # nothing else in this loop, which is the one that counts
-        for i in range(reads[0], reads[1]):
-            saturated += add_codes_of_row(
-                codes, i * TILE, sums, bends, factor, there, least, most, half, offset, gain
-            )
-    return saturated
+    for start in range(0, width, TILE):
+        scratch, half = scratch_of((vectors[1] - vectors[0]) * work.planes), slice(start, start + TILE)
+        saturated += tile_kernel(
+            tile[:, :, start : min(width, start + TILE)],
+            work.cells.block_rows,
+            work.words,
+            work.planes,
+            vectors,
+            first + start,
+            np.ascontiguousarray(factor[:, :, half]),
+            work.skips,
+            work.steps,
+            work.noise,
+            scratch,
+        )
+        codes[:, :, half] = scratch.codes.reshape(-1, work.planes, TILE)
+    return codes, int(saturated)
 
 
 @compiled
-def driven_rows(words: UInt64, read: int) -> int:
-    """Wordlines of one block, (signs, words, batch * reads), that a read drives."""
-    driven = 0
-    for sign in range(words.shape[0]):
-        for w in range(words.shape[1]):
-            driven += popcount(words[sign, w, read])
-    return driven
+def pack_tile(levels: NDArray[Any], first: int, tile: Float32, bits: NDArray[np.uint32]) -> int:
+    """Copy a tile, so that it is side by side in memory; returns the bits of its largest absolute value.
 
+    In a whole matrix another page would have to be looked up for each row. Indices are unsigned: one that
+    might be negative, counted from the end, is no vector.
 
-@compiled
-def add_deviations(
-    noise: Reads,
-    words: UInt64,
-    place: int,
-    reads: tuple[int, int],
-    planes: int,
-    where: int,
-    first: int,
-    scratch: Scratch,
-) -> None:
-    """Add the deviations of reads to the sums of one block and slice.
-
-    Args: words: (signs, words, batch * reads) of the block; place: the first read of the job; reads: of the
-        job, the first, and the one after the last; planes: reads of a vector; where: number of the block
-        and slice; first: column.
+    Args: levels: (slices, rows, columns); first: column; tile: (slices * rows * FIXED_TILE,); bits: its bits,
+        which are in the order of the numbers where the sign is 0.
     """
-    for i in range(reads[0], reads[1]):
-        read = place + i
-        vector, plane = np.uint64(read // planes), np.uint64(read % planes)
-        if noise.kind == ADDITIVE:
-            scratch.squares[i * TILE : (i + 1) * TILE] = driven_rows(words, read)
-        # unsigned: an index that might be negative, counted from the end, is no vector
-        base = np.uint64(i * TILE)
-        for column in range(TILE):
-            number = normal(
-                noise.first_key, noise.second_key, np.uint64(first + column), vector, plane, np.uint64(where)
-            )
-            at = base + np.uint64(column)
-            scratch.sums[at] += noise.sigma * math.sqrt(scratch.squares[at]) * number
-
-
-@compiled
-def add_word(words: UInt64, place: int, reads: tuple[int, int], squared: bool, scratch: Scratch) -> None:
-    """Add what 64 rows give to the sums of some reads, and to the sums of squares where they are asked for.
-
-    Args: words: (signs, batch * reads); place: the first read of the job; reads: of the job, the first, and
-        the one after the last.
-    """
-    sums = scratch.sums
-    for sign in range(len(words) - 1, -1, -1):
-        if len(words) > 1:  # to and fro: negative wordlines are added to sums whose signs are changed
-            for i in range(reads[0] * TILE, reads[1] * TILE):
-                sums[i] = -sums[i]
-        for i in range(reads[0], reads[1]):
-            add_entries(sums, i * TILE, scratch.table, words[sign, place + i])
-        for i in range(reads[0], reads[1] if squared else reads[0]):
-            add_entries(scratch.squares, i * TILE, scratch.square_table, words[sign, place + i])
-
-
-@compiled
-def tile_kernel(
-    levels: NDArray[Any],
-    block_rows: int,
-    words: UInt64,
-    planes: int,
-    vectors: tuple[int, int],
-    first: int,
-    factor: Float64,
-    skips: bool,
-    steps: Steps,
-    noise: Reads,
-    scratch: Scratch,
-) -> int:
-    """Add up the codes of a tile in ``scratch.codes``; returns how many conversions saturated.
-
-    Some reads at a time, so that their sums are still in the first-level cache when they are converted.
-
-    Args: levels: (slices, rows, columns of the tile); words: (signs, blocks, words, batch * reads); planes:
-        reads of a vector; vectors: the first, and the one after the last; first: column; factor: (slices,
-        blocks, TILE) what a code counts; skips: whether blocks without driven wordlines are not converted.
-    """
-    slices, rows, width = levels.shape
-    blocks, height = words.shape[1:3]
-    squared = noise.kind == MULTIPLICATIVE
-    place, count = vectors[0] * planes, (vectors[1] - vectors[0]) * planes
-    saturated = 0
+    slices, rows, columns = levels.shape
+    width, left = np.uint64(min(FIXED_TILE, columns - first)), np.uint64(first)
+    largest = np.uint32(0)
     for s in range(slices):
-        for block in range(blocks):
-            scratch.sums[: count * TILE] = 0.0
-            if squared:
-                scratch.squares[: count * TILE] = 0.0
-            for w in range(height):
-                top = block * block_rows + w * WORD_ROWS
-                bottom = min(rows, (block + 1) * block_rows)
-                fill_tables(levels[s], (top, bottom), squared, scratch)
-                for start in range(0, count, CACHED_READS):
-                    some = (start, min(count, start + CACHED_READS))
-                    add_word(words[:, block, w], place, some, squared, scratch)
-                    if w + 1 < height:
-                        continue
-                    of_block = words[:, block]
-                    if noise.kind != QUIET:
-                        where = block * slices + s
-                        add_deviations(noise, of_block, place, some, planes, where, first, scratch)
-                    saturated += add_codes(
-                        of_block,
-                        place,
-                        some,
-                        width,
-                        factor[s, block],
-                        skips,
-                        steps,
-                        scratch,
-                    )
-    return saturated
+        for row in range(rows):
+            at, of_row = np.uint64((s * rows + row) * FIXED_TILE), levels[s, row]
+            for column in range(width):
+                tile[at + column] = of_row[left + column]
+            for column in range(np.uint64(FIXED_TILE)):
+                largest = max(largest, bits[at + column] & np.uint32(0x7FFFFFFF))
+    return largest

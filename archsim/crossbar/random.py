@@ -16,12 +16,11 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
-from archsim.crossbar.words import OPTIONS
+from archsim.crossbar.words import inlined
 
 ROUNDS = 10
 LOW, HALF = np.uint64(0xFFFFFFFF), np.uint64(32)
@@ -31,11 +30,6 @@ FIRST_KEY, SECOND_KEY = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
 MANTISSA_BITS, MANTISSA = np.uint64(52), np.uint64((1 << 52) - 1)
 BIAS, ONE = 1023, np.uint64(1023 << 52)
 """Of float64: the exponent of 1.0, and its bits."""
-
-
-def inlined(function: Any) -> Any:
-    """A function that becomes a part of its callers' loops, so that these can be vectors."""
-    return numba.njit(forceinline=True, **OPTIONS)(function)
 
 
 def key_of(seed: Sequence[int]) -> tuple[np.uint64, np.uint64]:

@@ -84,6 +84,11 @@ def compiled(function: Any) -> Any:
     return numba.njit(cache=True, **OPTIONS)(function)
 
 
+def inlined(function: Any) -> Any:
+    """A function that becomes a part of its callers' loops, so that these can be vectors."""
+    return numba.njit(forceinline=True, **OPTIONS)(function)
+
+
 @intrinsic
 def popcount(_context: Any, word: Any) -> Any:
     """The ones of an uint64, as int64, in one instruction where the processor has it."""
@@ -92,3 +97,13 @@ def popcount(_context: Any, word: Any) -> Any:
         return builder.ctpop(arguments[0])
 
     return types.int64(word), generate
+
+
+@inlined
+def driven_rows(words: UInt64, read: int) -> int:
+    """Wordlines of one block, (signs, words, batch * reads), that a read drives."""
+    driven = 0
+    for sign in range(words.shape[0]):
+        for w in range(words.shape[1]):
+            driven += popcount(words[sign, w, read])
+    return driven

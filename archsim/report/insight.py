@@ -67,7 +67,7 @@ def _unsaturated(result: Result) -> str:
     """What sets the interval when no resource is busy all the time."""
     in_flight = int(result.throughput["in_flight"])
     if in_flight == result.critical_path["throughput"]["in_flight_limit"]:
-        return f"Throughput is bound by storage: no more than {_inferences(in_flight)} fit{'s' * (in_flight == 1)} at a time."
+        return f"Throughput is bound by storage: there is room for {_inferences(in_flight)} at a time."
     if not result.critical_path["throughput"]["searched"]:
         return (
             f"Throughput is bound by the {_inferences(in_flight)} in flight, where the search was cut short: "

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ WIDTH = 110
 
 Table = list[dict[str, Any]]
 """Rows of plain data, all with the same keys; None where there is no value."""
+
+FIXED_FILES = ("reproduction.md", "reproduction.json", "rows.csv")
+"""The files that every study is written as, besides a CSV for each group and pictures."""
 
 _BOUNDS = {"": "", "most": "up to "}
 
@@ -111,9 +114,11 @@ def group_markdown(study: Study, group: str, pictures: str = "") -> Iterator[str
 def table_markdown(table: Table) -> str:
     """A table in Markdown; numbers stand to the right."""
     columns = list(table[0])
-    right = {
-        column for column in columns if any(isinstance(row[column], int | float) for row in table)
-    } | {"published", "simulated", "ratio"}
+    right = {column for column in columns if any(isinstance(row[column], int | float) for row in table)} | {
+        "published",
+        "simulated",
+        "ratio",
+    }
     lines = [
         f"| {' | '.join(columns)} |",
         f"| {' | '.join('---:' if column in right else '---' for column in columns)} |",
@@ -166,7 +171,7 @@ def _lines(study: Study) -> Iterator[str]:
 
 
 def _published(row: Row) -> str:
-    return "-" if row.published is None else _BOUNDS[row.bound] + number_text(row.published)
+    return "-" if row.published is None else f"{_BOUNDS[row.bound]}{row.published:g}"
 
 
 def _cell(value: Any) -> str:
@@ -177,16 +182,7 @@ def _cell(value: Any) -> str:
 
 def files_of(study: Study) -> dict[str, str | bytes]:
     """Everything that a study is written as, by file name."""
-    files: dict[str, str | bytes] = {
-        "reproduction.md": study_markdown(study),
-        "reproduction.json": study_json(study),
-        "rows.csv": rows_csv(study),
-    }
+    texts = (study_markdown(study), study_json(study), rows_csv(study))
+    files: dict[str, str | bytes] = dict(zip(FIXED_FILES, texts, strict=True))
     files |= {f"{group}.csv": table_csv(table) for group, table in study.tables.items() if table}
     return files | dict(study.pictures)
-
-
-def names_of(groups: Sequence[str]) -> frozenset[str]:
-    """All names that the files of a study of these groups may have."""
-    fixed = {"reproduction.md", "reproduction.json", "rows.csv"}
-    return frozenset(fixed | {f"{group}{suffix}" for group in groups for suffix in (".csv", ".png")})

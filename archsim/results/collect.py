@@ -83,7 +83,8 @@ def collect(
         "leakage": leakage / 1000,
     }
     power["peak"] += power["leakage"]
-    wear = writes_per_cell(setting.installed, action_counts(graph))
+    counts = action_counts(graph)
+    wear = writes_per_cell(setting.installed, counts)
     return Result(
         hardware=setting.hardware,
         workload=setting.workload,
@@ -102,7 +103,7 @@ def collect(
         power_w=dict(sorted(power.items())),
         utilisation=utilisation(graph, interval),
         utilisation_by_layer=utilisation_by_layer(graph, interval),
-        traffic_bytes=traffic_bytes(graph),
+        traffic_bytes=traffic_bytes(counts),
         mapping=setting.mapping,
         programming=setting.programming,
         wear=wear,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,14 +59,17 @@ def dynamic_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) 
     component: dict[str, float] = {}
     operation: dict[str, float] = {}
     layer: dict[str, float] = {}
-    for block in graph.actions:
-        total = block.total
-        index = int(graph.operation[block.first])
-        name, number = operation_name(graph, index), graph.layers[index]
-        row = OUTSIDE if number < 0 else f"l{number}"
-        for charge in charges[block.action]:
-            energy = total * charge.energy_pj
-            component[charge.component] = component.get(charge.component, 0.0) + energy
+    names = [operation_name(graph, index) for index in range(len(graph.operations))]
+    rows = [OUTSIDE if number < 0 else f"l{number}" for number in graph.layers]
+    prices = {
+        action: [(charge.component, charge.energy_pj) for charge in each] for action, each in charges.items()
+    }
+    indices = graph.operation[[block.first for block in graph.actions]].tolist() if graph.actions else []
+    for block, index in zip(graph.actions, indices, strict=True):
+        total, name, row = block.total, names[index], rows[index]
+        for part, energy_pj in prices[block.action]:
+            energy = total * energy_pj
+            component[part] = component.get(part, 0.0) + energy
             operation[name] = operation.get(name, 0.0) + energy
             layer[row] = layer.get(row, 0.0) + energy
     return Breakdown(component, operation, layer)
@@ -77,9 +83,13 @@ def operation_name(graph: TaskGraph, operation: int) -> str:
 def task_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> NDArray[np.float64]:
     """(tasks,) energy of each task in pJ."""
     energy = np.zeros(len(graph))
-    for block in graph.actions:
-        each = sum(charge.energy_pj for charge in charges[block.action])
-        energy[block.first : block.first + block.tasks] += each * block.count
+    prices = {action: sum(charge.energy_pj for charge in each) for action, each in charges.items()}
+    for first, blocks in groupby(graph.actions, key=attrgetter("first")):
+        # what the same tasks do is summed up before it is written: most counts are one number for all
+        spent: NDArray[np.float64] | float = 0.0
+        for block in blocks:
+            spent = spent + prices[block.action] * block.count
+        energy[first : first + block.tasks] += spent
     return energy
 
 
@@ -133,16 +143,37 @@ def _folded_energy(
     begin = start[spending].astype(np.float64)
     end = begin + np.maximum(occupancy[spending], 1)
     power = energy[spending] / (end - begin)
-    ahead = power @ (end // period - begin // period)
-    phase = np.concatenate([begin % period, end % period])
+    laps_before, begin = np.divmod(begin, period)
+    laps, end = np.divmod(end, period)
+    laps -= laps_before
+    ahead = power @ laps
+    phase = np.concatenate([begin, end])
     change = np.concatenate([power, -power])
-    del begin, end, power  # of large graphs each of them takes a tenth of a gigabyte
-    order = np.argsort(phase, kind="stable")
+    del begin, end, power, laps, laps_before  # of large graphs each takes a tenth of a gigabyte
+    order = _stable_order(phase)
     time = np.concatenate([[0.0], phase[order], [period]])
     change = np.concatenate([[ahead], change[order]])
     del phase, order
     np.cumsum(change, out=change)
-    change *= np.diff(time)
+    length = np.diff(time)
+    change *= length
     spent = np.concatenate([[0.0], np.cumsum(change)])
-    last = np.flatnonzero(np.diff(time, append=np.inf))  # of each instant: many tasks begin and end together
+    # of each instant the last: many tasks begin and end together
+    last = np.append(np.flatnonzero(length != 0), len(length))
     return time[last], spent[last]
+
+
+def _stable_order(values: NDArray[np.float64]) -> NDArray[np.intp]:
+    """The stable order of numbers that are not negative, ten times as fast as a sort that compares them.
+
+    Their bits are ordered as they are, and numpy sorts integers of 16 bits in linear time: least
+    significant digit first. Cycles that are whole differ in two of the four digits.
+    """
+    digits = values.view(np.uint16).reshape(len(values), 4)
+    order: NDArray[np.intp] | None = None
+    for digit in range(4) if sys.byteorder == "little" else range(3, -1, -1):
+        column = digits[:, digit]
+        if (column != column[:1]).any():
+            sorts = np.argsort(column if order is None else column[order], kind="stable")
+            order = sorts if order is None else order[sorts]
+    return np.arange(len(values)) if order is None else order

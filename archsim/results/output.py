@@ -14,29 +14,35 @@ from typing import BinaryIO
 from archsim.errors import Finding, OutputError
 
 RESULT_FILES = frozenset({"result.json", "energy.png", "area.png", "utilisation.png", "pipeline.png"})
-"""The names that a result directory may hold: one with any other file in it is never replaced."""
+"""The names that the directory of one simulation may hold."""
 
 
-def check_directory(path: str | Path, overwrite: bool = False) -> None:
+def check_directory(path: str | Path, overwrite: bool = False, ours: frozenset[str] = RESULT_FILES) -> None:
     """Find out before a long run whether ``write_directory`` will be able to write its result.
 
+    Args: ours: the names that the directory may hold: one with any other file in it is never replaced.
     Raises: OutputError: when it is there already, cannot be replaced, or cannot be written.
     """
     with _os_errors(path):
-        _check_place(path, overwrite)
+        _check_place(path, overwrite, ours)
         probe = _beside(_nearest_parent(path) / "probe")
         probe.mkdir()
         probe.rmdir()
 
 
-def write_directory(path: str | Path, files: Mapping[str, str | bytes], overwrite: bool = False) -> None:
+def write_directory(
+    path: str | Path,
+    files: Mapping[str, str | bytes],
+    overwrite: bool = False,
+    ours: frozenset[str] = RESULT_FILES,
+) -> None:
     """Make the directory ``path`` of ``files``, and its parents; one that is replaced goes last.
 
-    Args: files: contents by name, each one of RESULT_FILES.
+    Args: files: contents by name, each one of ``ours``; ours: as of ``check_directory``.
     Raises: OutputError: see ``check_directory``; the place is then as it was before.
     """
     with _os_errors(path):
-        _check_place(path, overwrite)
+        _check_place(path, overwrite, ours)
         target = _real(path)
         with _made_parents(target):
             fresh = _beside(target)
@@ -45,7 +51,7 @@ def write_directory(path: str | Path, files: Mapping[str, str | bytes], overwrit
                 for name, content in files.items():
                     with (fresh / name).open("wb") as file:
                         _write(file, content)
-                _replace_directory(fresh, target)
+                _replace_directory(fresh, target, ours)
             finally:
                 shutil.rmtree(fresh, ignore_errors=True)
 
@@ -97,7 +103,7 @@ def fresh_file(path: str | Path) -> Iterator[BinaryIO]:
                 fresh.unlink(missing_ok=True)
 
 
-def _check_place(path: str | Path, overwrite: bool) -> None:
+def _check_place(path: str | Path, overwrite: bool, ours: frozenset[str]) -> None:
     """Refuse a place that is taken by anything but a result that may be replaced."""
     target = _real(path)
     if not target.exists():
@@ -107,7 +113,7 @@ def _check_place(path: str | Path, overwrite: bool) -> None:
         raise OutputError(Finding("exists and is not a directory; name another one", str(path)))
     if target.is_mount():
         raise OutputError(Finding("is where a file system is mounted; name a directory inside it", str(path)))
-    others = sorted(entry.name for entry in target.iterdir() if not _is_ours(entry))
+    others = sorted(entry.name for entry in target.iterdir() if not _is_ours(entry, ours))
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""
         what = f"exists and holds what archsim did not write ({others[0]}{more}); name another one"
@@ -124,11 +130,11 @@ def _nearest_parent(path: str | Path) -> Path:
     return parent
 
 
-def _is_ours(entry: Path) -> bool:
-    return entry.name in RESULT_FILES and entry.is_file()
+def _is_ours(entry: Path, ours: frozenset[str]) -> bool:
+    return entry.name in ours and entry.is_file()
 
 
-def _replace_directory(fresh: Path, target: Path) -> None:
+def _replace_directory(fresh: Path, target: Path, ours: frozenset[str]) -> None:
     """Rename ``fresh`` to ``target``; what was there comes back if that fails, and is removed if not."""
     if not target.exists():
         fresh.rename(target)
@@ -141,7 +147,7 @@ def _replace_directory(fresh: Path, target: Path) -> None:
         old.rename(target)
         raise
     for entry in old.iterdir():
-        if _is_ours(entry):
+        if _is_ours(entry, ours):
             entry.unlink()
     old.rmdir()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.results.energy import OUTSIDE, action_counts
+from archsim.results.energy import OUTSIDE
 from archsim.task_graph import TaskGraph
 
 MOVED_BIT = ".bit"
@@ -50,9 +52,11 @@ def utilisation_by_layer(graph: TaskGraph, interval_cycles: float) -> dict[str, 
     return table
 
 
-def traffic_bytes(graph: TaskGraph) -> dict[str, float]:
-    """Bytes that one inference moves over each class of media."""
-    counts = action_counts(graph)
+def traffic_bytes(counts: Mapping[str, float]) -> dict[str, float]:
+    """Bytes that one inference moves over each class of media.
+
+    Args: counts: how often it does each action.
+    """
     moved = {name: count / 8 for name, count in counts.items() if name.endswith(MOVED_BIT)}
     return {name.removesuffix(MOVED_BIT): moved[name] for name in sorted(moved)}
 

@@ -23,7 +23,6 @@ cycle.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,31 +76,28 @@ def critical_path(graph: TaskGraph, start: NDArray[np.int64]) -> CriticalPath:
 def _bound_by_predecessors(graph: TaskGraph, start: NDArray[np.int64]) -> NDArray[np.int32]:
     """(tasks,) which predecessor bound each start, _UNKNOWN where none did."""
     bound = np.full(len(graph), _UNKNOWN, dtype=np.int32)
-    for source, target, allowed in _waits(graph, start):
-        binding = (allowed == start[target]) & (bound[target] == _UNKNOWN)
-        # edges are sorted by source: backwards, the earliest of several is written last, and stays
-        bound[target[binding][::-1]] = source[binding][::-1]
+    for edges, allowed in ((graph.on_finish, start + graph.latency), (graph.on_start, start)):
+        for first in range(0, len(graph), _SLICE):
+            source, target = _binding(edges, allowed, start, first, min(first + _SLICE, len(graph)))
+            late = bound[target] == _UNKNOWN
+            # edges are sorted by source: backwards, the earliest of several is written last, and stays
+            bound[target[late][::-1]] = source[late][::-1]
     return bound
 
 
-def _waits(
-    graph: TaskGraph, start: NDArray[np.int64]
-) -> Iterator[tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]]:
-    """Slices of the edges inside an inference: sources, targets, and from which cycle they let them start."""
-    for edges, allowed in ((graph.on_finish, start + graph.latency), (graph.on_start, start)):
-        for first in range(0, len(graph), _SLICE):
-            yield _slice(edges, allowed, first, min(first + _SLICE, len(graph)))
+def _binding(
+    edges: Edges, allowed: NDArray[np.int64], start: NDArray[np.int64], first: int, end: int
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Sources and targets of the edges inside an inference whose target started when the source let it.
 
-
-def _slice(
-    edges: Edges, allowed: NDArray[np.int64], first: int, end: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """The edges that leave the tasks ``first .. end - 1``."""
+    Args: allowed: (tasks,) from which cycle each task lets others start; first, end: the tasks whose edges
+        are looked at are ``first .. end - 1``.
+    """
     own = slice(edges.first[first], edges.first[end])
+    target = edges.target[own]
     source = np.repeat(np.arange(first, end, dtype=np.int32), np.diff(edges.first[first : end + 1]))
-    inside = edges.distance[own] == 0
-    source = source[inside]
-    return source, edges.target[own][inside], allowed[source]
+    binding = np.flatnonzero((allowed[source] == start[target]) & (edges.distance[own] == 0))
+    return source[binding], target[binding]
 
 
 def _walk(graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) -> NDArray[np.int64]:

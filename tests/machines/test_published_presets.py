@@ -1,4 +1,4 @@
-"""ASADI, ASADI-INT8 and ISAAC-CE: what they run, what they cannot and why, and what makes them what they are."""
+"""ASADI, ASADI-INT8 and ISAAC-CE: what they run, what they cannot and why, what makes them what they are."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_isaac_runs_linear_operations_by_hand() -> None:
 
 
 def test_isaac_peaks_are_the_published_ones() -> None:
-    # 168 tiles x 96 arrays x 128 rows x 16 weights of 16 b, an input every 16 x 100 ns, two operations a MAC
+    # 168 tiles x 96 arrays x 128 x 16 weights of 16 b, an input every 1600 ns, two operations a MAC
     machine = preset("isaac_ce")
     precision = Precision(weight_bits=16, activation_bits=16)
     macs = sum(part.peak_macs_per_cycle(precision) for part in machine.parts.values())

@@ -80,7 +80,7 @@ NEXT = (
 def test_a_stream_that_storage_limits(result: Result) -> None:
     in_flight = result.throughput["in_flight"]
     limited = changed(result, interval_cycles=300.0, in_flight_limit=in_flight)
-    why = f"Throughput is bound by storage: no more than {in_flight} inferences fit at a time."
+    why = f"Throughput is bound by storage: there is room for {in_flight} inferences at a time."
     assert insight(limited)[1:3] == [why, NEXT]
 
 

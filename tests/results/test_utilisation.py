@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import archsim.results.utilisation as module
+from archsim.results.energy import action_counts
 from archsim.results.utilisation import traffic_bytes, utilisation, utilisation_by_layer
 from archsim.task_graph import GraphBuilder, Place, TaskGraph
 
@@ -48,4 +49,4 @@ def test_layers_share_what_the_class_has(graph: TaskGraph) -> None:
 
 def test_traffic(graph: TaskGraph) -> None:
     # 3 tokens of 8 bytes in each of two layers, and of 4 bytes at the end
-    assert traffic_bytes(graph) == {"bus": 60.0}
+    assert traffic_bytes(action_counts(graph)) == {"bus": 60.0}

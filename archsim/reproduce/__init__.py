@@ -1,0 +1,1 @@
+"""Published figures beside what archsim simulates, with the reason where they differ."""
