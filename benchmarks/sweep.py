@@ -1,11 +1,12 @@
 """Sweeps: designs a second, what a design costs where, and a store of 100 thousand points.
 
 Method: a store of made-up points: opening it and filtering by two columns, and the memory of a sweep that
-finds all its points in it. Then three sweeps of BERT-Large with 128 tokens, the stream included, on as many
-processes as there are cores, each into a store of its own. In the first every design has another schedule; in
-the second their graphs differ in counts of actions; in the third in costs. The rate counts from the first
-answer to the last; the processor time is that of all workers, their start included. Then one design, stage by
-stage.
+finds all its points in it. Then three sweeps of BERT-Large with 128 tokens, on as many processes as there
+are cores, each into a store of its own, with the stream and without. In the first every design has another
+schedule; in the second their graphs differ in counts of actions; in the third in costs. The rate counts from
+the first answer to the last, and suffers from other work on the machine. The processor time is that of all
+workers from their first answer on, by design: cores / processor time is the rate of a machine without other
+work. Then one design, stage by stage, in processor time too.
 
     python benchmarks/sweep.py [--points 100000]
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import resource
 import tempfile
 import time
@@ -25,11 +27,12 @@ import archsim
 from archsim import pipeline
 from archsim.explore.evaluate import ENGINE
 from archsim.explore.executor import Progress
-from archsim.explore.metrics import METRICS
 from archsim.explore.space import read_space
 from archsim.explore.store import Outcome, open_for_sweep, open_store
 from archsim.explore.structure import structure, timing_digest
 from archsim.explore.subject import read_subject
+from archsim.mapping.build import map_trace
+from archsim.results.metrics import METRICS
 
 HARDWARE, TRACE = "hwconfigs/hyflexpim.yaml", "workloads/bert_large.trace"
 SWEEPS = {
@@ -40,40 +43,60 @@ SWEEPS = {
 
 
 class Clock:
-    """Notes when answers come."""
+    """Notes when answers come, and what the workers had used by then."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
+        self.used: list[float] = []
 
     def tell(self, progress: Progress, outcome: Outcome | None) -> None:
         if outcome is not None:
             self.times.append(time.perf_counter())
+            self.used.append(sum(map(used_s, children())))
 
     def rate(self) -> float:
         return (len(self.times) - 1) / (self.times[-1] - self.times[0])
 
+    def used_ms(self) -> float:
+        return 1000 * (self.used[-1] - self.used[0]) / (len(self.used) - 1)
+
+
+def children() -> list[int]:
+    """The processes that this one has started."""
+    return [int(number) for number in Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()]
+
+
+def used_s(process: int) -> float:
+    """The processor time of a process, in s."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
 
 def rates() -> None:
     """Designs a second."""
-    print(f"{'sweep of BERT-Large, designs with':36}{'designs':>8}{'a second':>10}{'cpu ms each':>13}")
-    for name, space in SWEEPS.items():
-        clock, before = Clock(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        archsim.sweep(HARDWARE, TRACE, space, tell=clock.tell)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        count = len(clock.times)
-        print(f"{name:36}{count:8}{clock.rate():10.1f}{1000 * used / count:13.0f}")
+    title = f"sweep of {archsim.load_trace(TRACE).model}, designs with"
+    print(f"{title:36}{'stream':>8}{'designs':>9}{'a second':>10}{'cpu ms each':>13}{'cores / cpu':>13}")
+    cores = len(os.sched_getaffinity(0))
+    for stream in (True, False):
+        for name, space in SWEEPS.items():
+            clock = Clock()
+            archsim.sweep(HARDWARE, TRACE, space, stream=stream, tell=clock.tell)
+            rate, used_ms = clock.rate(), clock.used_ms()
+            print(
+                f"{name:36}{'yes' if stream else 'no':>8}{len(clock.times):9}{rate:10.1f}{used_ms:13.0f}"
+                f"{1000 * cores / used_ms:13.1f}"
+            )
 
 
 def stages() -> None:
-    """Milliseconds of one design, each stage the least of five."""
+    """Milliseconds of processor time of one design, each stage the least of five."""
 
     def least(name: str, make: Callable[[], object]) -> None:
         times = []
         for _ in range(5):
-            begin = time.perf_counter()
+            begin = time.process_time()
             make()
-            times.append(time.perf_counter() - begin)
+            times.append(time.process_time() - begin)
         print(f"{name:36}{1000 * min(times):8.1f} ms")
 
     subject = read_subject(HARDWARE, TRACE)
@@ -85,6 +108,7 @@ def stages() -> None:
     print()
     least("build the machine", lambda: subject.machine({"mapping.slc_rate": 0.1}))
     least("key of its structure", lambda: structure(machine.model))
+    least("map", lambda: map_trace(machine, trace))
     least("map and build the graph", lambda: pipeline.prepare(machine, trace))
     least("key of its timing", lambda: timing_digest(graph))
     least("run one inference", lambda: pipeline.run_prepared(machine, trace, plan, graph, engine=ENGINE))
@@ -115,7 +139,7 @@ def store(points: int) -> None:
         with open_store(file) as opened:
             table = opened.table(["mapping.slc_rate", "energy_pj", "latency_ns"])
         rows = zip(*table.values(), strict=True)
-        some = [row for row in rows if row[1] < points / 2 and row[0] > 0.001]
+        some = [row for row in rows if row[1] < points / 2 and row[0] > points / 4e6]
         print(f"{'open, read three columns and filter':36}{1e3 * (time.perf_counter() - begin):8.0f} ms")
         assert 0 < len(some) < points
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -201,8 +201,8 @@ def _axes(kind: str, text: str) -> list[Axis]:
 
 def _axis(word: str) -> Axis:
     """A column by its name or its short name, and which end of it is good."""
-    from archsim.explore.metrics import METRICS
     from archsim.report.plots.sweep_table import Axis
+    from archsim.results.metrics import METRICS
 
     direction, colon, name = word.rpartition(":")
     column = next((full for full, metric in METRICS.items() if name in (full, metric.alias)), name)

@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> str:
     """Sweep, write what is asked for, and return the table or the JSON."""
     from archsim.cli.sweep_progress import sweep_progress
     from archsim.cli.sweep_table import sweep_json, sweep_text
-    from archsim.explore.metrics import parse_objectives
+    from archsim.explore.objectives import parse_objectives
     from archsim.explore.space import combined, read_space
     from archsim.explore.space_file import read_space_file
     from archsim.explore.sweep import sweep

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from archsim.explore.executor import Progress, Tell
-from archsim.explore.metrics import METRICS, Objective
+from archsim.explore.objectives import Objective
 from archsim.explore.store import Outcome
+from archsim.results.metrics import METRICS
 
 _REFRESH_S = 0.2
 _BAR = 20

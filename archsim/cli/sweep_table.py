@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from archsim.explore.metrics import METRICS, Objective
+from archsim.explore.objectives import Objective
 from archsim.explore.pareto import pareto_set
 from archsim.explore.sweep import Sweep
+from archsim.results.metrics import METRICS
 
 MOST_ROWS = 40
 """Points that the table shows; files have them all."""

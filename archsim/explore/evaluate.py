@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from archsim.errors import ArchsimError, SimulationError
-from archsim.explore.metrics import METRICS, metrics_of
 from archsim.explore.store import Outcome, Status
 from archsim.explore.structure import structure, timing_digest
 from archsim.explore.subject import Subject
@@ -19,6 +18,7 @@ from archsim.explore.version import RESULT_VERSION
 from archsim.explore.workload import trace_digest
 from archsim.hardware.machine import Machine
 from archsim.pipeline import Settled, prepare, priced, run_prepared, settle
+from archsim.results.metrics import METRICS, metrics_of
 from archsim.schedule.storage import in_flight_limit
 from archsim.workload.operations import Trace
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.explore.metrics import Objective
+from archsim.explore.objectives import Objective
 
 
 def pareto_set(rows: Sequence[Mapping[str, Any]], objectives: Sequence[Objective]) -> list[int]:

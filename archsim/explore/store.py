@@ -24,8 +24,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from archsim.errors import Finding, OutputError, ResultError
-from archsim.explore.metrics import METRICS
 from archsim.explore.version import RESULT_VERSION
+from archsim.results.metrics import METRICS
 
 Status = Literal["ok", "infeasible", "failed"]
 

@@ -17,13 +17,14 @@ from typing import Any
 
 from archsim.errors import ArchsimError, SpaceError
 from archsim.explore.executor import Executor, Point, Progress, Tell
-from archsim.explore.metrics import METRICS, parse_objectives
+from archsim.explore.objectives import parse_objectives
 from archsim.explore.pareto import pareto_set
 from archsim.explore.space import Sampling, Space, combined, read_space, sample
 from archsim.explore.space_file import read_space_file
 from archsim.explore.store import Store, open_for_sweep, open_store
 from archsim.explore.structure import structure
 from archsim.explore.subject import Subject, check_space, read_subject
+from archsim.results.metrics import METRICS
 from archsim.results.output import fresh_file
 from archsim.results.read import parse_result
 from archsim.results.record import Result

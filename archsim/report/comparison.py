@@ -9,17 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from archsim.results.comparison import Difference, Entry, differences, ratios, to_rows
+from archsim.results.comparison import MEASURES, Difference, Entry, differences, ratios, to_rows
+from archsim.results.metrics import METRICS
 
-_COLUMNS = (
-    ("latency", "latency_ns", "ms", 1e-6),
-    ("inferences", "inferences_per_s", "/s", 1.0),
-    ("energy", "energy_pj", "mJ", 1e-9),
-    ("area", "area_mm2", "mm2", 1.0),
-    ("TOPS", "tops", "", 1.0),
-    ("TOPS/W", "tops_per_w", "", 1.0),
-    ("TOPS/mm2", "tops_per_mm2", "", 1.0),
-)
 _BREAKDOWN = {
     "energy_pj": ("energy", "mJ", 1e-9),
     "area_mm2": ("area", "mm2", 1.0),
@@ -62,9 +54,10 @@ def _workloads(entries: Sequence[Entry]) -> Iterator[list[Entry]]:
 def _workload(entries: Sequence[Entry]) -> Iterator[str]:
     first = entries[0]
     widest = max(len(entry.machine) for entry in entries)
-    widths = [max(len(title), 10) for title, *_ in _COLUMNS]
+    columns = [METRICS[name] for name in MEASURES]
+    widths = [max(len(column.label), 10) for column in columns]
     yield first.workload
-    for heads in ([title for title, *_ in _COLUMNS], [unit for _, _, unit, _ in _COLUMNS]):
+    for heads in ([column.label for column in columns], [column.unit for column in columns]):
         yield f"  {'':{widest}}  {_cells(heads, widths)}".rstrip()
     for entry in entries:
         if entry.result is None:
@@ -73,11 +66,11 @@ def _workload(entries: Sequence[Entry]) -> Iterator[str]:
             yield f"  {entry.machine:{widest}}  cannot run it: {first_reason}{rest}"
             continue
         measures = entry.measures()
-        values = [_number(measures[key], scale) for _, key, _, scale in _COLUMNS]
+        values = [_number(measures[name], METRICS[name].scale) for name in MEASURES]
         yield f"  {entry.machine:{widest}}  {_cells(values, widths)}"
         if entry is not first and first.result is not None:
             shares = ratios(entry, first)
-            yield f"  {'':{widest}}  {_cells([_times(shares[key]) for _, key, _, _ in _COLUMNS], widths)}"
+            yield f"  {'':{widest}}  {_cells([_times(shares[name]) for name in MEASURES], widths)}"
     yield ""
     for entry in entries[1:]:
         yield from _reasons(entry, first)

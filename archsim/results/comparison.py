@@ -6,18 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from archsim.results.metrics import metrics_of
 from archsim.results.record import Result
 
-MEASURES: dict[str, tuple[str, str]] = {
-    "latency_ns": ("latency_ns", "first_inference"),
-    "inferences_per_s": ("throughput", "inferences_per_s"),
-    "energy_pj": ("energy_pj", "per_inference"),
-    "area_mm2": ("area_mm2", "total"),
-    "tops": ("efficiency", "tops"),
-    "tops_per_w": ("efficiency", "tops_per_w"),
-    "tops_per_mm2": ("efficiency", "tops_per_mm2"),
-}
-"""The numbers that are compared: section and key of the result record."""
+MEASURES = ("latency_ns", "inferences_per_s", "energy_pj", "area_mm2", "tops", "tops_per_w", "tops_per_mm2")
+"""The metrics that are compared."""
 
 BREAKDOWNS = ("energy_pj", "area_mm2", "latency_ns")
 """The breakdowns in which differences are looked for."""
@@ -39,7 +32,8 @@ class Entry:
         """Its headline numbers, None where there is no result."""
         if self.result is None:
             return dict.fromkeys(MEASURES)
-        return {name: getattr(self.result, part)[key] for name, (part, key) in MEASURES.items()}
+        values = metrics_of(self.result.to_dict())
+        return {name: values[name] for name in MEASURES}
 
 
 @dataclass(frozen=True, slots=True)

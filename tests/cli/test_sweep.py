@@ -11,8 +11,9 @@ from archsim.cli.main import main
 from archsim.cli.sweep_progress import duration, line_text, sweep_progress
 from archsim.cli.sweep_table import _short
 from archsim.explore.executor import Progress
-from archsim.explore.metrics import METRICS, Objective
+from archsim.explore.objectives import Objective
 from archsim.explore.store import Outcome
+from archsim.results.metrics import METRICS
 
 PUS = "--set=chip.pus=1"
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from archsim.errors import SpaceError
-from archsim.explore.metrics import Objective, parse_objectives
+from archsim.explore.objectives import Objective, parse_objectives
 from archsim.explore.pareto import pareto_mask, pareto_set
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from archsim.errors import ArchsimError, OutputError, ResultError
-from archsim.explore.metrics import METRICS
 from archsim.explore.store import Outcome, Status, open_for_sweep, open_store
 from archsim.explore.version import RESULT_VERSION
+from archsim.results.metrics import METRICS
 
 
 def outcome(key: bytes, status: Status = "ok", energy: float | None = 1.5, reason: str = "") -> Outcome:

@@ -80,7 +80,7 @@ def test_both_engines_agree(name: str, trace: Any) -> None:
 
 
 def test_isaac_runs_linear_operations_by_hand() -> None:
-    # 1024 x 1024 weights of 8 b in 2 b cells take 256 arrays of 128 x 128, and a tile has 96: three tiles, with
+    # 1024 x 1024 weights of 8 b in 2 b cells take 256 arrays of 128 x 128; a tile has 96: three tiles, with
     # 342 columns at most, which are 10.7 column blocks: 3 x 8 row blocks x 11 column blocks = 264 arrays
     machine, trace = preset("isaac_ce"), read_trace(ROOT / "tests/machines/wide.trace")
     plan = map_trace(preset("isaac_ce", "mapping.replication=none"), trace)
