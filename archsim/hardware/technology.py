@@ -8,13 +8,16 @@ from archsim.cost.entry import Cost, Section
 from archsim.cost.technology import area_factor, energy_factor
 from archsim.hardware.machine import Machine, build_machine
 
+WRITE_ENERGY = "write_energy_pj"
+"""The field of memories that stands beside their cost, which is that of reading."""
+
 
 def at_technology(machine: Machine, nm: float) -> Machine:
     """The machine with all its costs scaled to ``nm``.
 
     Areas take the area factor; energies, powers and leakage the energy factor at nominal voltages. Times stay
-    as they are: a clock is a choice, and reads of RRAM do not follow the logic. So do the energies of writing
-    cells, which the device decides.
+    as they are: a clock is a choice, and reads of RRAM do not follow the logic. So do the energies of
+    programming the cells of analog arrays, which the device decides.
     Raises: HardwareError: when one of the two nodes has no factor.
     """
     model = machine.model
@@ -40,9 +43,10 @@ def _scaled(value: Any, area: float, energy: float, nodes: str) -> Any:
         )
     if isinstance(value, Section):
         fields = {name: getattr(value, name) for name in type(value).model_fields if name != "sources"}
-        return value.model_copy(
-            update={name: _scaled(inner, area, energy, nodes) for name, inner in fields.items()}
-        )
+        changed = {name: _scaled(inner, area, energy, nodes) for name, inner in fields.items()}
+        if WRITE_ENERGY in fields:
+            changed[WRITE_ENERGY] = fields[WRITE_ENERGY] * energy
+        return value.model_copy(update=changed)
     if isinstance(value, dict):
         return {name: _scaled(inner, area, energy, nodes) for name, inner in value.items()}
     return value

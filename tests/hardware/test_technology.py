@@ -45,3 +45,16 @@ def test_there_and_back_costs_the_same() -> None:
     assert two.energy_pj["per_inference"] == pytest.approx(one.energy_pj["per_inference"])
     assert two.area_mm2["total"] == pytest.approx(one.area_mm2["total"])
     assert two.latency_ns == one.latency_ns
+
+
+def test_writing_a_memory_scales_as_reading_does() -> None:
+    machine = archsim.load_hardware("hwconfigs/non_pim.yaml")
+    smaller = at_technology(machine, 32)
+    factor = energy_factor(65, 32)
+    for part, scaled in (
+        (machine.part("dram"), smaller.part("dram")),
+        (machine.part("sram"), smaller.part("sram")),
+    ):
+        for action in part.costs.actions:
+            (old,), (new,) = part.costs.actions[action], scaled.costs.actions[action]
+            assert new.energy_pj == pytest.approx(old.energy_pj * factor)
