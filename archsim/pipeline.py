@@ -157,14 +157,13 @@ def settle(inference: Inference, *, what_if: bool = False) -> Settled:
     """Run the stream, if there is to be one, and find what bounds it: all that takes time, and no costs."""
     graph, start, runs, options = inference.graph, inference.start, inference.engine, inference.options
     limit = in_flight_limit(inference.plan)
-    stream = _stream(graph, runs, options, limit)
+    stream = _stream(graph, start, runs, options, limit)
     bounds = bottleneck(graph, start, stream, _media(inference.machine), limit)
     if what_if:
         for part in bounding_classes(bounds):
             faster = twice_as_fast(graph, part)
-            bounds["what_if"][part] = times(
-                faster, _alone(faster, runs), _stream(faster, runs, options, limit)
-            )
+            alone = _alone(faster, runs)
+            bounds["what_if"][part] = times(faster, alone, _stream(faster, alone, runs, options, limit))
     return Settled(inference, stream, bounds)
 
 
@@ -183,10 +182,19 @@ def _alone(graph: TaskGraph, engine: type[Engine]) -> NDArray[np.int64]:
 
 
 def _stream(
-    graph: TaskGraph, engine: type[Engine], options: dict[str, Any], limit: int | None
+    graph: TaskGraph,
+    alone: NDArray[np.int64],
+    engine: type[Engine],
+    options: dict[str, Any],
+    limit: int | None,
 ) -> Stream | None:
-    """The settled stream, if one is wanted."""
-    return measure_stream(graph, engine, options["in_flight"], limit) if options["stream"] else None
+    """The settled stream, if one is wanted.
+
+    Args: alone: (tasks,) the starts of one inference in an empty machine.
+    """
+    if not options["stream"]:
+        return None
+    return measure_stream(graph, engine, options["in_flight"], limit, int(alone[graph.exit]))
 
 
 def _media(machine: Machine) -> set[str]:

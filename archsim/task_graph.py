@@ -280,12 +280,11 @@ class GraphBuilder:
 
     def edge(self, source: Wire, target: Wire, *, from_start: bool = False, distance: int = 0) -> None:
         """Let ``target`` wait for ``source``: same shape, or ``source`` with one axis more."""
-        if source.shape[:-1] == target.shape:
-            target = np.repeat(target, source.shape[-1])
-        elif source.shape != target.shape:
-            if source.ndim == target.ndim + 1:
-                target = target[..., None]
-            source, target = np.broadcast_arrays(source, target)
+        if source.shape != target.shape:
+            if source.shape[:-1] == target.shape:
+                target = np.repeat(target, source.shape[-1])
+            else:
+                source, target = np.broadcast_arrays(source, target)
         self._edges.append(EdgeBlock(source.ravel(), target.ravel(), from_start, distance))
 
     def ring(self, release: Wire, acquire: Wire, depth: int, *, from_start: bool = False) -> None:
@@ -398,12 +397,7 @@ def _ends(on_finish: _EdgeRows, on_start: _EdgeRows, tasks: int) -> tuple[Wire, 
 
 def _sorted_edges(edges: _EdgeRows, tasks: int) -> Edges:
     """The same edges sorted by source, those of a task in the order in which they were added."""
-    # one number for source and place: sorting numbers is quick, and equal ones need no stable sort
-    bits = len(edges.source).bit_length()
-    order = edges.source.astype(np.int64) << bits
-    order |= np.arange(len(order))
-    order.sort()
-    order &= (1 << bits) - 1
+    order = np.argsort(edges.source, kind="stable")
     first = np.zeros(tasks + 1, dtype=np.int64)
     np.cumsum(np.bincount(edges.source, minlength=tasks), out=first[1:])
     return Edges(first, edges.target[order], edges.distance[order])

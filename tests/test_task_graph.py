@@ -114,6 +114,29 @@ def test_minus_one_is_nothing_to_wait_for(builder):
     assert inner == [(0, 4, 0), (1, 3, 0)]
 
 
+@given(
+    st.lists(st.tuples(st.integers(-1, 5), st.integers(-1, 5), st.integers(0, 2), st.booleans()), max_size=40)
+)
+def test_edges_are_kept_by_source_in_the_order_in_which_they_were_added(added):
+    builder = GraphBuilder()
+    builder.add(builder.resource("r", "r"), 1, 1, np.arange(5))
+    for source, target, distance, from_start in added:
+        builder.edge(np.array([source]), np.array([target]), from_start=from_start, distance=distance)
+    graph = builder.build()
+    for found, wanted_from_start in ((graph.on_finish, False), (graph.on_start, True)):
+        for task in range(6):
+            own = slice(found.first[task], found.first[task + 1])
+            kept = list(zip(found.target[own].tolist(), found.distance[own].tolist(), strict=True))
+            wanted = [
+                (target, distance)
+                for source, target, distance, from_start in added
+                if source == task and target >= 0 and from_start == wanted_from_start
+            ]
+            # the entry's and the exit's edges come after those that were added
+            assert kept[: len(wanted)] == wanted
+            assert all(distance == 0 for _, distance in kept[len(wanted) :])
+
+
 def test_a_ring_of_fewer_slots_than_tokens(builder):
     # two slots, five tokens: token 2 waits for 0, 3 for 1, 4 for 2; tokens 0 and 1 of the next inference
     # are the sixth and seventh, they wait for tokens 3 and 4

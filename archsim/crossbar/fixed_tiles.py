@@ -1,15 +1,17 @@
 """Tiles of 32 columns whose sums are whole numbers: of units that are a small part of a code.
 
-A conductance is rounded to units of 2^-shift codes, once, and sums of 32 bits are then exact: twice as many
-fit a vector as of float64, the converter is a shift, and the order of additions does not matter.
+A level is rounded to units of 2^-shift codes, once, and sums of 32 bits are then exact: twice as many of them
+as of float64 fit a vector, the converter is a shift, and the order of additions does not matter.
 
-Error: n cells of a block deviate by half a unit at most each, so that a sum is off by n / 2 units. All else
-that is rounded is off by less than one unit together: the bias (zero, offset and half a step of rounding) by
-half a unit; and what is computed in float64, here and by ``Converter.convert``, by 2^-53 of at most 2^31
-units an operation, (n + 8) 2^-22 units for the n + 8 operations of a block. A code can differ from that of
-float64 sums only where the edge between two codes is not farther than n / 2 + 1 units from the sum; such a
-sum is in doubt, and is added up and converted again, in float64. Whole levels and dyadic fractions are not
-rounded; then nothing is in doubt, though every sum may be an edge (rounding down, no deviations).
+Error of a sum, next to what ``Converter.convert`` makes of float64, in units: what the rounding of levels
+takes or gives is added up for each column, and is n / 2 at most for n rows; the bias (zero, offset, and half
+a step of rounding) is off by 1/2. Float64 numbers, here and there, are less than 2^30 units, and an operation
+on them is off by 2^-53 of that, so by (n + 12) 2^-23 for the n additions of a sum and a dozen operations that
+scale and convert it: by less than 1, as n < 2^22. A code can thus be another one only where an edge between
+two codes is less than that column's loss + 2 away from the sum; such a sum is in doubt, and is added up and
+converted again in float64. Whole levels are not rounded, nor are dyadic fractions, and with steps of a power
+of two nothing is in doubt then: of exact cells every sum may be an edge. With other steps they may be edges
+so often that the whole tile is left to float64.
 """
 
 # Compiled code: the types are numba's, and integers are 64 bits wide whatever their names say.
@@ -45,7 +47,13 @@ SUM_BITS = 30
 """Bits of the largest sum: a sign and a bit for its error are left of 32."""
 
 DOUBTFUL_BITS = 8
-"""At most one of 2^8 sums, spread evenly over a code, may be in doubt: else float64 is faster."""
+"""Of sums that are spread evenly over a code, about one of 2^8 may be in doubt: else float64 is faster."""
+
+FEW_READS, DOUBTFUL_READS = 8, 8
+"""Of a block, 8 reads and an eighth of all may have sums in doubt: to settle those of one read takes about as
+long as to add up float64 for eight."""
+
+TOO_MANY = -1
 
 NONE, ONE, ALL, BEYOND = np.uint64(0), np.uint64(1), np.uint64(2**32 - 1), np.uint64(32)
 """Of marks: none, one column, all that may be in doubt; and above these those that saturated."""
@@ -54,7 +62,8 @@ NONE, ONE, ALL, BEYOND = np.uint64(0), np.uint64(1), np.uint64(2**32 - 1), np.ui
 class FixedSteps(NamedTuple):
     """A converter in fixed point.
 
-    Args: scale: units a level; bias: units to be added to a sum; shift: a code is 2^shift units; exact: whether nothing but levels is rounded.
+    Args: scale: units a level; bias: units to be added to a sum; shift: a code is 2^shift units; exact:
+        whether nothing but levels is rounded.
     """
 
     lowest: int
@@ -111,8 +120,8 @@ def fixed_steps(converter: Converter, rows: int, largest: float) -> FixedSteps |
     if shift < DOUBTFUL_BITS or rows > 1 << (shift - DOUBTFUL_BITS):
         return None
     unit = 2.0**-shift
-    shares = [converter.zero / unit, converter.offset_lsb / unit]
-    plain = converter.step == 1 and converter.gain_error == 0
+    shares = [converter.zero / converter.step / unit, converter.offset_lsb / unit]
+    plain = math.frexp(converter.step)[0] == 0.5 and converter.gain_error == 0  # a step of 2^k levels
     return FixedSteps(
         converter.lowest,
         converter.highest,
@@ -153,7 +162,7 @@ def sum_error(fixed: FixedSteps, lost: Float64) -> int:
     most = 0.0
     for column in range(FIXED_TILE):
         most = max(most, lost[column])
-    return 0 if fixed.exact and most == 0.0 else math.ceil(most) + 1
+    return 0 if fixed.exact and most == 0.0 else math.ceil(most) + 2
 
 
 @compiled
@@ -209,14 +218,18 @@ def add_last_word(
         sum, in units.
     """
     signs, height, _ = words.shape
+    stop = first + len(scratch.marks)
+    positive, negative = words[0, height - 1, first:stop], words[signs - 1, height - 1, first:stop]
     for i in range(len(scratch.marks)):
         at = i * FIXED_TILE
+        # the only word of a block needs a place for one read, which stays in the first-level cache
+        of_sums = at if height > 1 else 0
         if height > 1:
-            add_entries(scratch.sums, at, scratch.table, words[0, height - 1, first + i])
+            add_entries(scratch.sums, of_sums, scratch.table, positive[i])
         else:
-            set_entries(scratch.sums, at, scratch.table, words[0, 0, first + i])
+            set_entries(scratch.sums, of_sums, scratch.table, positive[i])
         if signs > 1:
-            subtract_entries(scratch.sums, at, scratch.table, words[1, height - 1, first + i])
+            subtract_entries(scratch.sums, of_sums, scratch.table, negative[i])
         if skips and not driven_rows(words, first + i):
             scratch.marks[i] = NONE
             continue
@@ -224,7 +237,7 @@ def add_last_word(
             scratch.codes,
             at,
             scratch.sums,
-            at,
+            of_sums,
             factor,
             fixed.lowest,
             fixed.highest,
@@ -245,9 +258,16 @@ def settle_block(
     steps: Steps,
     scratch: FixedScratch,
 ) -> int:
-    """Convert the sums of a block that are in doubt; returns how many of all its conversions saturated."""
+    """Convert the sums of a block that are in doubt.
+
+    Returns: how many of all its conversions saturated; TOO_MANY where float64 had better add up all of them.
+    """
     there = ALL >> np.uint64(FIXED_TILE - columns)
-    saturated = 0
+    doubtful, saturated = 0, 0
+    for i in range(len(scratch.marks)):
+        doubtful += (scratch.marks[i] & there) != NONE
+    if doubtful > FEW_READS + len(scratch.marks) // DOUBTFUL_READS:
+        return TOO_MANY
     for i in range(len(scratch.marks)):
         marks = scratch.marks[i]
         if marks != NONE:
@@ -271,8 +291,9 @@ def fixed_tile_kernel(
     steps: Steps,
     scratch: FixedScratch,
 ) -> int:
-    """Add up the codes of a tile in ``scratch.codes``; returns how many conversions saturated.
+    """Add up the codes of a tile in ``scratch.codes``.
 
+    Returns: how many conversions saturated; TOO_MANY, and no codes, where too many sums are in doubt.
     Args: levels: (slices, rows, FIXED_TILE); words: (signs, blocks, words, batch * reads); first: read;
         columns: of the tile that there are; factor: (slices, blocks, FIXED_TILE) what a code counts; skips:
         whether blocks without driven wordlines are not converted.
@@ -296,5 +317,8 @@ def fixed_tile_kernel(
                         subtract_entries(scratch.sums, at, scratch.table, of_word[1, first + i])
             error, of_block, counts = sum_error(fixed, scratch.lost), words[:, block], factor[s, block]
             add_last_word(of_block, first, counts, skips, fixed, error, scratch)
-            saturated += settle_block(levels[s], of_block, top, first, columns, counts, steps, scratch)
+            beyond = settle_block(levels[s], of_block, top, first, columns, counts, steps, scratch)
+            if beyond == TOO_MANY:
+                return TOO_MANY
+            saturated += beyond
     return saturated

@@ -13,7 +13,8 @@ the few that are in doubt; ``real_tiles`` adds up float64, where reads have nois
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,15 @@ from archsim.crossbar.adc import Converter, Float64
 from archsim.crossbar.cells import Cells
 from archsim.crossbar.coding import Planes
 from archsim.crossbar.digital import values_of_codes
-from archsim.crossbar.fixed_tiles import Float32, codes_fit, fixed_scratch, fixed_steps, fixed_tile_kernel
+from archsim.crossbar.fixed_tiles import (
+    TOO_MANY,
+    FixedSteps,
+    Float32,
+    codes_fit,
+    fixed_scratch,
+    fixed_steps,
+    fixed_tile_kernel,
+)
 from archsim.crossbar.random import key_of
 from archsim.crossbar.real_tiles import ADDITIVE, MULTIPLICATIVE, QUIET, Reads, scratch_of, tile_kernel
 from archsim.crossbar.steps import Steps, steps_of
@@ -35,7 +44,8 @@ JOB_READS = 1024
 """Reads of a tile that share its tables; filling these takes about as long as 100 reads."""
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Work:
     """What the tiles of a product have in common.
 
     Args: words: (signs, blocks, words, batch * reads) wordlines; planes: reads of a vector.
@@ -52,6 +62,21 @@ class Work(NamedTuple):
     def skips(self) -> bool:
         """Whether blocks without driven wordlines are not converted."""
         return self.cells.access_rows is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """Some columns and some of the batch.
+
+    Args: levels: (slices, rows, FIXED_TILE); factor: (slices, blocks, FIXED_TILE) what a code counts; first:
+        column; width: columns that there are; vectors: the first, and the one after the last.
+    """
+
+    levels: Float32
+    factor: Float64
+    first: int
+    width: int
+    vectors: tuple[int, int]
 
 
 def noisy_product(
@@ -109,52 +134,70 @@ def _tile(work: Work, first: int, vectors: tuple[int, int]) -> tuple[NDArray[Any
     Returns: (vectors, planes, FIXED_TILE), and how many conversions saturated.
     """
     cells, converter = work.cells, work.converter
-    levels: NDArray[Any] = cells.levels if cells.conductance is None else cells.conductance
-    slices, rows, columns = levels.shape
-    width = min(FIXED_TILE, columns - first)
-    tile: Float32 = aligned((slices, rows, FIXED_TILE), np.float32)
-    bits = pack_tile(levels, first, tile.reshape(-1), tile.view(np.uint32).reshape(-1))
-    largest = np.uint32(bits).view(np.float32)
-    flipped = cells.flipped[:, :, first : first + width].transpose(1, 0, 2)
+    levels, largest = _packed(cells, first)
+    slices, rows, _ = levels.shape
+    flipped = cells.flipped[:, :, first : first + FIXED_TILE].transpose(1, 0, 2)
+    width = flipped.shape[2]
     factor = np.zeros((slices, cells.blocks, FIXED_TILE))
     factor[:, :, :width] = cells.weight[:, np.newaxis, np.newaxis] * (1.0 - 2.0 * flipped)
-    fixed = None
+    tile = Tile(levels, factor, first, width, vectors)
     if work.noise.kind == QUIET and not converter.inl_lsb and codes_fit(converter, cells):
-        fixed = fixed_steps(converter, min(rows, cells.block_rows), float(largest))
-    if fixed is None:
-        return _real_tile(work, tile, factor, first, vectors, width)
-    scratch = fixed_scratch((vectors[1] - vectors[0]) * work.planes)
+        fixed = fixed_steps(converter, min(rows, cells.block_rows), largest)
+        found = None if fixed is None else _fixed_tile(work, tile, fixed)
+        if found is not None:
+            return found
+    return _real_tile(work, tile)
+
+
+def _fixed_tile(work: Work, tile: Tile, fixed: FixedSteps) -> tuple[NDArray[Any], int] | None:
+    """The codes of a tile from sums of whole numbers; none where too many of them are in doubt."""
+    scratch = fixed_scratch((tile.vectors[1] - tile.vectors[0]) * work.planes)
     saturated = fixed_tile_kernel(
-        tile,
-        cells.block_rows,
+        tile.levels,
+        work.cells.block_rows,
         work.words,
-        vectors[0] * work.planes,
-        width,
-        factor.astype(np.int32),
+        tile.vectors[0] * work.planes,
+        tile.width,
+        tile.factor.astype(np.int32),
         work.skips,
         fixed,
         work.steps,
         scratch,
     )
+    if saturated == TOO_MANY:
+        return None
     return scratch.codes.reshape(-1, work.planes, FIXED_TILE), int(saturated)
 
 
-def _real_tile(
-    work: Work, tile: Float32, factor: Float64, first: int, vectors: tuple[int, int], width: int
-) -> tuple[NDArray[Any], int]:
-    """The same in float64, where a vector holds half of the columns."""
-    codes = np.zeros((vectors[1] - vectors[0], work.planes, FIXED_TILE))
+def _packed(cells: Cells, first: int) -> tuple[Float32, float]:
+    """The levels of a tile, (slices, rows, FIXED_TILE), and the largest absolute value of them.
+
+    In the whole matrix another page would have to be looked up for each row.
+    """
+    whole: NDArray[Any] = cells.levels if cells.conductance is None else cells.conductance
+    slices, rows, columns = whole.shape
+    width = min(FIXED_TILE, columns - first)
+    levels: Float32 = aligned((slices, rows, FIXED_TILE), np.float32)
+    levels[:, :, :width] = whole[:, :, first : first + width]
+    largest = np.uint32(largest_bits(levels.view(np.uint32).reshape(-1)))
+    return levels, float(largest.view(np.float32))
+
+
+def _real_tile(work: Work, tile: Tile) -> tuple[NDArray[Any], int]:
+    """The codes of a tile from sums of float64, of which a vector holds half of the columns."""
+    vectors = tile.vectors[1] - tile.vectors[0]
+    codes = np.zeros((vectors, work.planes, FIXED_TILE))
     saturated = 0
-    for start in range(0, width, TILE):
-        scratch, half = scratch_of((vectors[1] - vectors[0]) * work.planes), slice(start, start + TILE)
+    for start in range(0, tile.width, TILE):
+        scratch, half = scratch_of(vectors * work.planes), slice(start, start + TILE)
         saturated += tile_kernel(
-            tile[:, :, start : min(width, start + TILE)],
+            tile.levels[:, :, start : min(tile.width, start + TILE)],
             work.cells.block_rows,
             work.words,
             work.planes,
-            vectors,
-            first + start,
-            np.ascontiguousarray(factor[:, :, half]),
+            tile.vectors,
+            tile.first + start,
+            np.ascontiguousarray(tile.factor[:, :, half]),
             work.skips,
             work.steps,
             work.noise,
@@ -165,23 +208,9 @@ def _real_tile(
 
 
 @compiled
-def pack_tile(levels: NDArray[Any], first: int, tile: Float32, bits: NDArray[np.uint32]) -> int:
-    """Copy a tile, so that it is side by side in memory; returns the bits of its largest absolute value.
-
-    In a whole matrix another page would have to be looked up for each row. Indices are unsigned: one that
-    might be negative, counted from the end, is no vector.
-
-    Args: levels: (slices, rows, columns); first: column; tile: (slices * rows * FIXED_TILE,); bits: its bits,
-        which are in the order of the numbers where the sign is 0.
-    """
-    slices, rows, columns = levels.shape
-    width, left = np.uint64(min(FIXED_TILE, columns - first)), np.uint64(first)
+def largest_bits(bits: NDArray[np.uint32]) -> int:
+    """The bits of the largest absolute value of float32: without their signs, they are in the same order."""
     largest = np.uint32(0)
-    for s in range(slices):
-        for row in range(rows):
-            at, of_row = np.uint64((s * rows + row) * FIXED_TILE), levels[s, row]
-            for column in range(width):
-                tile[at + column] = of_row[left + column]
-            for column in range(np.uint64(FIXED_TILE)):
-                largest = max(largest, bits[at + column] & np.uint32(0x7FFFFFFF))
+    for i in range(len(bits)):
+        largest = max(largest, bits[i] & np.uint32(0x7FFFFFFF))
     return largest

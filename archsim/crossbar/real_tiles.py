@@ -1,4 +1,4 @@
-"""Tiles of 16 columns whose sums are float64: for noise in reads, INL tables, and where fixed point is too coarse.
+"""Tiles of 16 columns whose sums are float64: for noisy reads, INL tables, and where fixed point is coarse.
 
 Conductances have 24 bits, so that the sums of a block are exact or nearly so, in whatever order they are
 added. Codes, whole numbers, are added up exactly.

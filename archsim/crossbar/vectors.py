@@ -68,7 +68,7 @@ def _selected(target: Any, builder: Any, table_type: Any, table: Any, word: Any)
 
 
 def _entries(operation: str) -> Any:
-    """A function that sets the sums of a tile to the 16 entries that a word selects, or adds these, or subtracts."""
+    """A function that sets the sums of a tile to what a word selects, adds or subtracts that."""
 
     @intrinsic
     def of_word(_context: Any, sums: Any, at: Any, table: Any, word: Any) -> Any:

@@ -146,7 +146,8 @@ def _folded_energy(
     laps_before, begin = np.divmod(begin, period)
     laps, end = np.divmod(end, period)
     laps -= laps_before
-    ahead = power @ laps
+    laps *= power
+    ahead = laps.sum()
     phase = np.concatenate([begin, end])
     change = np.concatenate([power, -power])
     del begin, end, power, laps, laps_before  # of large graphs each takes a tenth of a gigabyte

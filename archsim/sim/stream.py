@@ -71,12 +71,17 @@ class Stream:
 
 
 def measure_stream(
-    graph: TaskGraph, engine: type[Engine], in_flight: int | Literal["auto"], limit: int | None
+    graph: TaskGraph,
+    engine: type[Engine],
+    in_flight: int | Literal["auto"],
+    limit: int | None,
+    latency_cycles: int | None = None,
 ) -> Stream:
     """Measure the closed loop of ``in_flight`` inferences.
 
     Args: in_flight: ``auto`` takes the smallest number beyond which throughput rises by less than 0.1 %;
-        limit: the most inferences that fit beside each other, None: any number.
+        limit: the most inferences that fit beside each other, None: any number; latency_cycles: of an
+        inference alone in the machine, None where nobody has run one.
     Raises: MappingError: when more inferences are asked for than fit; SimulationError: when tasks wait
         for each other, or nothing bounds the throughput.
     """
@@ -86,7 +91,7 @@ def measure_stream(
             "no task holds a part of the machine: nothing bounds the throughput of a stream"
         )
     if in_flight == "auto":
-        return _search(loops, limit)
+        return _search(loops, limit, loops.latency_cycles() if latency_cycles is None else latency_cycles)
     if limit is not None and in_flight > limit:
         raise MappingError(
             f"in_flight: {in_flight} inferences at once need more storage than there is: {limit} fit, "
@@ -175,9 +180,8 @@ def _settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float,
             return max(last, bound_cycles), False
 
 
-def _search(loops: _Loops, limit: int | None) -> Stream:
+def _search(loops: _Loops, limit: int | None, latency: int) -> Stream:
     """The smallest loop beyond which throughput rises by less than the tolerance."""
-    latency = loops.latency_cycles()
     best, searched = _gallop(loops, math.ceil(latency / loops.bound_cycles), limit)
     enough = best.interval_cycles * (1 + TOLERANCE)
     low, high = max(1, math.ceil(latency / enough)), best.in_flight

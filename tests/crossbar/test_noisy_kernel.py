@@ -15,6 +15,7 @@ from archsim.crossbar import noisy_kernel, random
 from archsim.crossbar.adc import Converter
 from archsim.crossbar.cells import Cells
 from archsim.crossbar.coding import Planes
+from archsim.crossbar.fixed_tiles import fixed_steps
 from archsim.crossbar.noisy_kernel import noisy_product
 from archsim.crossbar.packed_kernel import packed_product
 from archsim.parts.arithmetic import AdditiveNoise, MultiplicativeNoise, NoNoise
@@ -100,6 +101,117 @@ def test_sums_next_to_the_edge_between_two_codes() -> None:
     cells = Cells(levels, np.array([1]), np.zeros((1, 1, 2), dtype=np.bool_), 1, 128, None, conductance)
     planes = Planes(np.ones((1, 1, 65), dtype=np.int8), np.array([1]), False)
     assert check(planes, cells, Converter(0, 127)).tolist() == [[65, 64]]
+
+
+def column(*levels: float) -> Cells:
+    """Cells of one column, one slice and one block."""
+    held = np.array(levels, dtype=np.float32)[np.newaxis, :, np.newaxis]
+    assert held.ravel().tolist() == list(levels), "float32 has them"
+    rows = np.zeros(held.shape, dtype=np.uint8)
+    return Cells(rows, np.array([1]), np.zeros((1, 1, 1), dtype=np.bool_), 1, 64, None, held)
+
+
+def all_driven(rows: int) -> Planes:
+    return Planes(np.ones((1, 1, rows), dtype=np.int8), np.array([1]), False)
+
+
+# 2^-24 to 2^-40 are 6e-8 to 9e-13, and the sums are exact in float64
+@pytest.mark.parametrize("power", range(24, 41, 4))
+@pytest.mark.parametrize(
+    ("converter", "edge", "above"),
+    [
+        (Converter(0, 63), 2.5, 3),
+        (Converter(0, 63, rounds=False), 3.0, 3),
+        (Converter(0, 63, step=2.0), 3.0, 2),  # (3 / 2) + 1/2 = 2
+        (Converter(0, 63, zero=0.25), 2.75, 3),
+        (Converter(0, 63, offset_lsb=0.25), 2.25, 3),
+        (Converter(0, 63, gain_error=0.25), 2.0, 3),  # 2 x 1.25 = 2.5
+        (Converter(-4, 3), 3.5, 4),  # the edge of saturation
+        (Converter(3, 63), 2.5, 3),  # and at the other end
+    ],
+)
+def test_sums_that_nearly_are_an_edge(converter: Converter, edge: float, above: int, power: int) -> None:
+    for distance, code in ((-(2.0**-power), above - 1), (0.0, above), (2.0**-power, above)):
+        cells = column(edge - 1, 1.0, distance)
+        kept = min(max(code, converter.lowest), converter.highest)
+        value = check(all_driven(3), cells, converter).item()
+        assert value == pytest.approx(kept * converter.step + converter.zero)
+        assert noisy_product(all_driven(3), cells, converter, NoNoise(), (0,))[1] == (kept != code)
+
+
+def test_rounding_that_adds_up() -> None:
+    """Levels of half a unit each, which 64 roundings to even take, or give: 32 units, or a code, in all.
+
+    64 levels of at most 1 and the half of rounding fit 2^7 codes: a unit is 2^(7 - 30) = 2^-23. 1/2 + 2^-24
+    is 2^22 + 1/2 units, down to 2^22; 1/2 + 3 x 2^-24 is 2^22 + 3/2, up to 2^22 + 2. The last cell makes the
+    sum 32.5, the edge, or 2^-24 less, of which whole numbers make 32.5 less 32 units, or more by 31.
+    """
+    assert fixed_steps(Converter(0, 63), 64, 1.0).shift == 23
+    for many, last, code in ((1, 1 - 63 * 2**-24, 33), (3, 1 - 190 * 2**-24, 32)):
+        cells = column(*[0.5 + many * 2**-24] * 63, last)
+        assert check(all_driven(64), cells, Converter(0, 63)).item() == code
+
+
+@settings(max_examples=60)
+@given(
+    step=st.sampled_from([1.0, 2.0, 0.5, 1.5, 3.0, 64 / 63, 3.7]),
+    zero=st.sampled_from([0.0, 3.0, -2.5, 1 / 3]),
+    rounds=st.booleans(),
+    offset=st.sampled_from([0.0, 0.25, -0.3]),
+    gain=st.sampled_from([0.0, 0.25, -0.03, -0.999]),
+    power=st.sampled_from([None, 24, 30, 40]),
+    bipolar=st.booleans(),
+    block_rows=st.sampled_from([64, 130]),
+    seed=st.integers(0, 99),
+)
+def test_every_option_where_edges_are_near(
+    step: float,
+    zero: float,
+    rounds: bool,
+    offset: float,
+    gain: float,
+    power: int | None,
+    bipolar: bool,
+    block_rows: int,
+    seed: int,
+) -> None:
+    """Whole levels, or some rows that deviate a little: many sums are next to edges, or on them."""
+    generator = np.random.default_rng(seed)
+    cells = random_cells(generator, (2, 130, 35), 2, block_rows)
+    held = cells.levels.astype(np.float32)
+    if power is not None:
+        held[:, ::60] = generator.choice([-1, 0, 1], held[:, ::60].shape) * np.float32(2.0**-power)
+    planes = random_planes(generator, 2, 12, 130, bipolar)
+    converter = Converter(-40, 90, step, zero, rounds, offset, gain)
+    check(planes, replace(cells, conductance=held), converter)
+
+
+def test_tiles_with_too_many_sums_in_doubt_are_left_to_float64(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of exact cells, each third sum is an edge of steps of 3 that round down, and no unit is a third."""
+    generator = np.random.default_rng(6)
+    cells = random_cells(generator, (1, 64, 40), 2, 64)
+    planes = random_planes(generator, 1, 50, 64, False)
+    real, tiles = noisy_kernel._real_tile, []
+    monkeypatch.setattr(noisy_kernel, "_real_tile", lambda *given: tiles.append(1) or real(*given))
+    check(planes, cells, Converter(0, 63, step=3.0, rounds=False))
+    assert len(tiles) == 2
+    for converter in (Converter(0, 63), Converter(0, 63, rounds=False), Converter(0, 63, step=4.0)):
+        check(planes, cells, converter)
+        check(planes, deviating(generator, cells), converter)
+    assert len(tiles) == 2
+
+
+def test_units_are_as_fine_as_the_sums_allow() -> None:
+    """64 x 1 + 5 + 1/2 < 2^7: shift 30 - 7. The bias is half a code of 2^23 units, less the 5 of zero."""
+    fixed = fixed_steps(Converter(0, 63, zero=5.0), 64, 1.0)
+    assert fixed is not None
+    assert (fixed.shift, fixed.scale, fixed.bias, fixed.exact) == (23, 2.0**23, -9 * 2**22, True)
+    assert not fixed_steps(Converter(0, 63, step=64 / 63), 64, 1.0).exact
+    # 1024 x 3 < 2^12: 18 bits are left, and 1024 of 2^18 units are 1/2^8 of a code; 2048 rows are too many
+    assert fixed_steps(Converter(0, 127), 1024, 3.0).shift == 18
+    assert fixed_steps(Converter(0, 127), 2048, 3.0) is None
+    for largest in (math.inf, math.nan, 1e30):
+        assert fixed_steps(Converter(0, 127), 64, largest) is None
 
 
 def test_exact_cells_give_what_the_other_kernel_gives() -> None:
@@ -201,14 +313,18 @@ def test_every_conversion_has_a_deviation_of_its_own() -> None:
     assert not np.any(one == other)
 
 
+@pytest.mark.parametrize(
+    "noise", [NoNoise(), MultiplicativeNoise(kind="gaussian_multiplicative", sigma=0.3)], ids=repr
+)
 @pytest.mark.parametrize("bipolar", [False, True])
-def test_any_number_of_threads_and_size_of_jobs(bipolar: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_number_of_threads_and_size_of_jobs(
+    bipolar: bool, noise: NoNoise | MultiplicativeNoise, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generator = np.random.default_rng(4)
     cells = deviating(generator, random_cells(generator, (2, 100, 50), 2, 64))
     planes = random_planes(generator, 3, 30, 100, bipolar)
-    noise = MultiplicativeNoise(kind="gaussian_multiplicative", sigma=0.3)
     answers = []
-    for threads, reads in ((1, 512), (2, 512), (3, 1), (2, 30)):
+    for threads, reads in ((1, 1024), (2, 1024), (3, 1), (2, 30)):
         monkeypatch.setattr(noisy_kernel, "threads", lambda number=threads: number)
         monkeypatch.setattr(noisy_kernel, "JOB_READS", reads)
         answers.append(noisy_product(planes, cells, Converter(-64, 63), noise, (7, 1)))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import archsim.results.energy as energy_module
 from archsim.cost.entry import Charge
 from archsim.results.energy import (
     action_counts,
@@ -120,3 +121,22 @@ def test_peak_power_is_that_of_the_fullest_window(
             power[cycle % period] += energy / max(occupancy, 1)
     windows = [sum(power[(begin + cycle) % period] for cycle in range(window)) for begin in range(period)]
     assert peak(tasks, period, window) == pytest.approx(max(windows) / window, abs=1e-9)
+
+
+def test_prices_of_several_actions_of_a_task_add_up_in_the_order_in_which_they_were_counted() -> None:
+    graph = GraphBuilder()
+    resource = graph.resource("alu", "alu")
+    counts = {"alu.add": np.array([1, 2]), "bus.bit": 3.0}
+    graph.add(resource, 1, 1, np.arange(2), (), counts)
+    graph.add(resource, 1, 1, np.arange(2), (), {"bus.bit": 1.0})
+    # entry; 2.5 + 3 * 0.1 and 5 + 3 * 0.1; twice 0.1; exit
+    each = task_energy(graph.build(), CHARGES)
+    assert each.tolist() == [0, 2.5 + 3 * 0.1, 5 + 3 * 0.1, 0.1, 0.1, 0]
+
+
+@given(
+    st.lists(st.floats(0, 1e12) | st.integers(0, 3).map(float), max_size=50),
+)
+def test_digit_by_digit_is_the_order_that_comparing_gives(values: list[float]) -> None:
+    numbers = np.array(values, dtype=np.float64) + 0.0  # no -0.0, whose bits are larger than all
+    assert energy_module._stable_order(numbers).tolist() == np.argsort(numbers, kind="stable").tolist()
