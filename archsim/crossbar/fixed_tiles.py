@@ -49,9 +49,9 @@ SUM_BITS = 30
 DOUBTFUL_BITS = 8
 """Of sums that are spread evenly over a code, about one of 2^8 may be in doubt: else float64 is faster."""
 
-FEW_READS, DOUBTFUL_READS = 8, 8
-"""Of a block, 8 reads and an eighth of all may have sums in doubt: to settle those of one read takes about as
-long as to add up float64 for eight."""
+FEW_READS, DOUBTFUL_READS = 8, 16
+"""Of a block, 8 reads and a 16th of all may have sums in doubt: to settle all those of one read takes about
+as long as to add up float64 for nine."""
 
 TOO_MANY = -1
 
@@ -203,6 +203,22 @@ def settle(
 
 
 @compiled
+def add_word(words: UInt64, first: int, begins: bool, scratch: FixedScratch) -> None:
+    """Add a word that is not the last one of its block to the sums, or begin them with it.
+
+    Args: words: (signs, batch * reads).
+    """
+    for i in range(len(scratch.marks)):
+        at = i * FIXED_TILE
+        if begins:
+            set_entries(scratch.sums, at, scratch.table, words[0, first + i])
+        else:
+            add_entries(scratch.sums, at, scratch.table, words[0, first + i])
+        if len(words) > 1:
+            subtract_entries(scratch.sums, at, scratch.table, words[1, first + i])
+
+
+@compiled
 def add_last_word(
     words: UInt64,
     first: int,
@@ -219,6 +235,7 @@ def add_last_word(
     """
     signs, height, _ = words.shape
     stop = first + len(scratch.marks)
+    least, most, bias = fixed.lowest, fixed.highest, fixed.bias + error
     positive, negative = words[0, height - 1, first:stop], words[signs - 1, height - 1, first:stop]
     for i in range(len(scratch.marks)):
         at = i * FIXED_TILE
@@ -234,16 +251,7 @@ def add_last_word(
             scratch.marks[i] = NONE
             continue
         scratch.marks[i] = add_fixed_codes(
-            scratch.codes,
-            at,
-            scratch.sums,
-            of_sums,
-            factor,
-            fixed.lowest,
-            fixed.highest,
-            fixed.bias + error,
-            fixed.shift,
-            2 * error,
+            scratch.codes, at, scratch.sums, of_sums, factor, least, most, bias, fixed.shift, 2 * error
         )
 
 
@@ -299,7 +307,7 @@ def fixed_tile_kernel(
         whether blocks without driven wordlines are not converted.
     """
     slices, rows, _ = levels.shape
-    signs, blocks, height, _ = words.shape
+    blocks, height = words.shape[1:3]
     saturated = 0
     for s in range(slices):
         for block in range(blocks):
@@ -307,14 +315,8 @@ def fixed_tile_kernel(
             scratch.lost[:] = 0.0
             for w in range(height):
                 tabulate_levels(levels[s], (top + w * WORD_ROWS, bottom), fixed.scale, scratch)
-                for i in range(len(scratch.marks) if w + 1 < height else 0):
-                    at, of_word = i * FIXED_TILE, words[:, block, w]
-                    if w:
-                        add_entries(scratch.sums, at, scratch.table, of_word[0, first + i])
-                    else:
-                        set_entries(scratch.sums, at, scratch.table, of_word[0, first + i])
-                    if signs > 1:
-                        subtract_entries(scratch.sums, at, scratch.table, of_word[1, first + i])
+                if w + 1 < height:
+                    add_word(words[:, block, w], first, w == 0, scratch)
             error, of_block, counts = sum_error(fixed, scratch.lost), words[:, block], factor[s, block]
             add_last_word(of_block, first, counts, skips, fixed, error, scratch)
             beyond = settle_block(levels[s], of_block, top, first, columns, counts, steps, scratch)

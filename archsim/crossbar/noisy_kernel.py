@@ -208,7 +208,7 @@ def _real_tile(work: Work, tile: Tile) -> tuple[NDArray[Any], int]:
 
 
 @compiled
-def largest_bits(bits: NDArray[np.uint32]) -> int:
+def largest_bits(bits: NDArray[np.uint32]) -> np.uint32:
     """The bits of the largest absolute value of float32: without their signs, they are in the same order."""
     largest = np.uint32(0)
     for i in range(len(bits)):

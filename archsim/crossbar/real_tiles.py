@@ -122,13 +122,8 @@ def add_codes(
         for i in range(reads[0] * TILE, reads[1] * TILE):
             sums[i] = (sums[i] - steps.zero) / steps.step
     bends[:] = 0.0
-    least, most, half, offset, gain = (
-        steps.lowest,
-        steps.highest,
-        steps.half,
-        steps.offset_lsb,
-        steps.gain_error,
-    )
+    least, most, half = steps.lowest, steps.highest, steps.half
+    offset, gain = steps.offset_lsb, steps.gain_error
     if skips or len(steps.inl_lsb):
         for i in range(reads[0], reads[1]):
             if skips and not driven_rows(words, place + i):
@@ -240,13 +235,6 @@ def tile_kernel(
                         where = block * slices + s
                         add_deviations(noise, of_block, place, some, planes, where, first, scratch)
                     saturated += add_codes(
-                        of_block,
-                        place,
-                        some,
-                        width,
-                        factor[s, block],
-                        skips,
-                        steps,
-                        scratch,
+                        of_block, place, some, width, factor[s, block], skips, steps, scratch
                     )
     return saturated

@@ -105,6 +105,27 @@ def tabulate(_context: Any, table: Any, new: Any, old: Any, level: Any) -> Any:
     return types.void(table, types.int64, types.int64, level), generate
 
 
+def _real_codes(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """The instructions of ``add_codes_of_row``."""
+    kinds = signature.args
+    place = _pointer(target, builder, kinds[0], arguments[0], arguments[1])
+    ideals = _load(builder, _pointer(target, builder, kinds[2], arguments[2], arguments[1]))
+    bends = _load(builder, _pointer(target, builder, kinds[3], arguments[3], _WHOLE(0)))
+    factors = _load(builder, _pointer(target, builder, kinds[4], arguments[4], _WHOLE(0)))
+    least, most, rounding, shift, slope = (_spread(builder, each) for each in arguments[6:])
+    code = builder.fadd(builder.fadd(ideals, bends), builder.fmul(ideals, slope))
+    code = builder.fadd(builder.fadd(code, shift), rounding)
+    insert: Any = cgutils.get_or_insert_function
+    floor = insert(builder.module, ir.FunctionType(_TILE, [_TILE]), f"llvm.floor.v{TILE}f64")
+    code = builder.call(floor, [code])
+    kept = builder.select(builder.fcmp_ordered("<", code, least), least, code)
+    kept = builder.select(builder.fcmp_ordered(">", kept, most), most, kept)
+    _store(builder, builder.fadd(_load(builder, place), builder.fmul(factors, kept)), place)
+    differs = builder.bitcast(builder.fcmp_unordered("!=", kept, code), ir.IntType(TILE))
+    differs = builder.and_(builder.zext(differs, _WHOLE), arguments[5])
+    return builder.ctpop(differs)
+
+
 @intrinsic
 def add_codes_of_row(
     _context: Any,
@@ -128,29 +149,33 @@ def add_codes_of_row(
         of those that there are.
     """
 
-    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds = signature.args
-        place = _pointer(target, builder, kinds[0], arguments[0], arguments[1])
-        ideals = _load(builder, _pointer(target, builder, kinds[2], arguments[2], arguments[1]))
-        bends = _load(builder, _pointer(target, builder, kinds[3], arguments[3], _WHOLE(0)))
-        factors = _load(builder, _pointer(target, builder, kinds[4], arguments[4], _WHOLE(0)))
-        least, most, rounding, shift, slope = (_spread(builder, each) for each in arguments[6:])
-        code = builder.fadd(builder.fadd(ideals, bends), builder.fmul(ideals, slope))
-        code = builder.fadd(builder.fadd(code, shift), rounding)
-        insert: Any = cgutils.get_or_insert_function
-        floor = insert(builder.module, ir.FunctionType(_TILE, [_TILE]), f"llvm.floor.v{TILE}f64")
-        code = builder.call(floor, [code])
-        kept = builder.select(builder.fcmp_ordered("<", code, least), least, code)
-        kept = builder.select(builder.fcmp_ordered(">", kept, most), most, kept)
-        _store(builder, builder.fadd(_load(builder, place), builder.fmul(factors, kept)), place)
-        differs = builder.bitcast(builder.fcmp_unordered("!=", kept, code), ir.IntType(TILE))
-        differs = builder.and_(builder.zext(differs, _WHOLE), arguments[5])
-        return builder.ctpop(differs)
-
     real = types.float64
     return types.int64(
         codes, types.int64, ideal, bend, factor, types.int64, real, real, real, real, real
-    ), generate
+    ), _real_codes
+
+
+def _fixed_codes(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """The instructions of ``add_fixed_codes``."""
+    kinds, word = signature.args, ir.IntType(32)
+    place = _pointer(target, builder, kinds[0], arguments[0], arguments[1])
+    of_sum = _pointer(target, builder, kinds[2], arguments[2], arguments[3])
+    factors = _load(builder, _pointer(target, builder, kinds[4], arguments[4], _WHOLE(0)))
+    least, most, more, places, near = (
+        _spread(builder, builder.trunc(each, word), FIXED_TILE) for each in arguments[5:]
+    )
+    total = builder.add(_load(builder, of_sum), more)
+    code = builder.ashr(total, places)
+    above_edge = builder.sub(total, builder.shl(code, places))
+    doubts = builder.icmp_unsigned("<", above_edge, near)
+    kept = builder.select(builder.icmp_signed("<", code, least), least, code)
+    kept = builder.select(builder.icmp_signed(">", kept, most), most, kept)
+    before = _load(builder, place)
+    after = builder.add(before, builder.mul(factors, kept))
+    _store(builder, builder.select(doubts, before, after), place)
+    beyond = builder.and_(builder.icmp_signed("!=", kept, code), builder.not_(doubts))
+    marks = [builder.zext(builder.bitcast(each, word), _WHOLE) for each in (doubts, beyond)]
+    return builder.or_(marks[0], builder.shl(marks[1], _WHOLE(32)))
 
 
 @intrinsic
@@ -177,26 +202,5 @@ def add_fixed_codes(
     Returns: the bits of those in doubt, and above these 32 of the others that saturated.
     """
 
-    def generate(target: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        kinds, word = signature.args, ir.IntType(32)
-        place = _pointer(target, builder, kinds[0], arguments[0], arguments[1])
-        of_sum = _pointer(target, builder, kinds[2], arguments[2], arguments[3])
-        factors = _load(builder, _pointer(target, builder, kinds[4], arguments[4], _WHOLE(0)))
-        least, most, more, places, near = (
-            _spread(builder, builder.trunc(each, word), FIXED_TILE) for each in arguments[5:]
-        )
-        total = builder.add(_load(builder, of_sum), more)
-        code = builder.ashr(total, places)
-        above_edge = builder.sub(total, builder.shl(code, places))
-        doubts = builder.icmp_unsigned("<", above_edge, near)
-        kept = builder.select(builder.icmp_signed("<", code, least), least, code)
-        kept = builder.select(builder.icmp_signed(">", kept, most), most, kept)
-        before = _load(builder, place)
-        after = builder.add(before, builder.mul(factors, kept))
-        _store(builder, builder.select(doubts, before, after), place)
-        beyond = builder.and_(builder.icmp_signed("!=", kept, code), builder.not_(doubts))
-        marks = [builder.zext(builder.bitcast(each, word), _WHOLE) for each in (doubts, beyond)]
-        return builder.or_(marks[0], builder.shl(marks[1], _WHOLE(32)))
-
     whole = types.int64
-    return types.uint64(codes, whole, sums, whole, factor, whole, whole, whole, whole, whole), generate
+    return types.uint64(codes, whole, sums, whole, factor, whole, whole, whole, whole, whole), _fixed_codes

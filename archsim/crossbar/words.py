@@ -1,5 +1,8 @@
 """What the compiled kernels share: bits in words of 64 rows, memory in lines, threads; imports numba."""
 
+# Compiled code: the types are numba's.
+# mypy: disable-error-code="call-arg"
+
 from __future__ import annotations
 
 import math
