@@ -8,15 +8,27 @@ not exist for the first ``d`` inferences. All times are integer cycles of the sy
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import compress
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
+from archsim.graph_blocks import (
+    ActionCount,
+    Block,
+    Copy,
+    EdgeBlock,
+    EdgeRows,
+    Mark,
+    Repeat,
+    Stretch,
+    columns,
+    edge_rows,
+    shifted,
+)
 
 IntArray = NDArray[np.integer[Any]]
 Wire = NDArray[np.int32]
@@ -35,6 +47,11 @@ class Place:
 
     chip: int = 0
     pu: int = -1
+
+    @property
+    def name(self) -> str:
+        """How the names of its resources begin."""
+        return f"chip{self.chip}.pu{self.pu}" if self.pu >= 0 else f"chip{self.chip}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +81,6 @@ class Edges:
     first: NDArray[np.int64]
     target: NDArray[np.int32]
     distance: NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True)
-class ActionCount:
-    """How often the tasks ``first .. first + tasks - 1`` do one action: a number each, or one for all."""
-
-    first: int
-    tasks: int
-    action: str
-    count: NDArray[np.float64] | float
-
-    @property
-    def total(self) -> float:
-        """The actions of all the tasks together."""
-        if isinstance(self.count, np.ndarray):
-            return float(self.count.sum())
-        return self.count * self.tasks
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -140,29 +140,6 @@ class TaskGraph:
         return f"{operation}{token}{where}"
 
 
-class Block(NamedTuple):
-    """Tasks that were added together; every column is one number for all of them, or one each."""
-
-    first: int
-    tasks: int
-    resource: int
-    turn: IntArray | int
-    occupancy: IntArray | int
-    latency: IntArray | int
-    operation: int
-    token: IntArray
-    pu: int
-
-
-class EdgeBlock(NamedTuple):
-    """Edges that were added together: (edges,) task numbers; where one is -1 there is no edge."""
-
-    source: Wire
-    target: Wire
-    from_start: bool
-    distance: int
-
-
 class GraphBuilder:
     """Collects blocks of tasks; ``place`` and ``operation`` are the tags of the next block.
 
@@ -180,6 +157,7 @@ class GraphBuilder:
         self._size = 0
         self._blocks: list[Block] = []
         self._edges: list[EdgeBlock] = []
+        self._repeats: list[Repeat] = []
         self._resources: dict[str, int] = {}
         self._resource_list: list[Resource] = []
         self._turns: list[int] = []
@@ -209,15 +187,19 @@ class GraphBuilder:
 
     def resource(self, name: str, part: str, *, servers: int = 1, copies: int = 1) -> int:
         """The resource ``name`` of the current place, made when it is first asked for."""
-        where = f"chip{self.place.chip}"
-        if self.place.pu >= 0:
-            where += f".pu{self.place.pu}"
-        full = f"{where}.{name}"
-        if full not in self._resources:
-            self._resources[full] = len(self._resource_list)
-            self._resource_list.append(Resource(full, part, self.place, servers, copies))
+        full = f"{self.place.name}.{name}"
+        known = self._resources.get(full)
+        if known is not None:
+            return known
+        return self._new_resource(Resource(full, part, self.place, servers, copies))
+
+    def _new_resource(self, resource: Resource) -> int:
+        """The number of a resource, which may be known already."""
+        number = self._resources.setdefault(resource.name, len(self._resource_list))
+        if number == len(self._resource_list):
+            self._resource_list.append(resource)
             self._turns.append(0)
-        return self._resources[full]
+        return number
 
     def add(
         self,
@@ -306,20 +288,94 @@ class GraphBuilder:
         if rest:
             self.edge(release[tokens - rest :], acquire[:rest], from_start=from_start, distance=whole + 1)
 
+    def mark(self) -> Mark:
+        """The present place, between what was added and what will be."""
+        counts = (self._size, len(self._blocks), len(self._edges), len(self._actions))
+        return Mark(*counts, tuple(self._turns), len(self._operation_index))
+
+    def is_copy(self, earlier: Mark, begin: Mark, copy: Copy) -> bool:
+        """Whether ``copy`` of what was added since ``begin`` is what was added from ``earlier`` to there.
+
+        Tasks, edges and counts of actions are compared one by one, resources and operations by their names.
+        """
+        end, tasks = self.mark(), begin.tasks - earlier.tasks
+        old, new = self._between(earlier, begin), self._between(begin, end)
+        if end.tasks - begin.tasks != tasks or old.lengths != new.lengths:
+            return False
+        operations = list(self._operation_index)
+        copied = {JOIN: JOIN}
+        for resource in {block.resource for block in new.blocks if block.resource != JOIN}:
+            copied[resource] = self._resources.get(self._copied(resource, copy).name, JOIN)
+        return (
+            all(
+                one.resource == copied[other.resource]
+                and operations[one.operation] == copy.name(operations[other.operation])
+                and self._layers[one.operation] == self._layers[other.operation] + copy.layers
+                and one.pu == (other.pu + copy.pus if other.pu >= 0 else other.pu)
+                and one.alike(other)
+                for one, other in zip(old.blocks, new.blocks, strict=True)
+            )
+            and all(one.leads(other, tasks) for one, other in zip(old.edges, new.edges, strict=True))
+            and all(one.leads(other, tasks) for one, other in zip(old.actions, new.actions, strict=True))
+        )
+
+    def repeat(self, begin: Mark, copies: Sequence[Copy]) -> None:
+        """Add copies of all that was added since ``begin``, each as many tasks further on as it has."""
+        end = self.mark()
+        stretch = self._between(begin, end)
+        names = list(self._operation_index)
+        used = {block.operation for block in stretch.blocks}.union(range(begin.operations, len(names)))
+        held = {block.resource for block in stretch.blocks}.union(range(len(begin.turns), len(end.turns)))
+        operations = np.full((len(copies), len(names) + 1), -1, dtype=np.int32)
+        resources = np.full((len(copies), len(end.turns) + 1), -1, dtype=np.int32)
+        for row, copy in enumerate(copies):
+            for number in sorted(used):
+                self.begin_operation(copy.name(names[number]), self._layers[number] + copy.layers)
+                operations[row, number] = self.operation
+            for number in sorted(held - {JOIN}):
+                resources[row, number] = found = self._new_resource(self._copied(number, copy))
+                if found != number:
+                    before = begin.turns[number] if number < len(begin.turns) else 0
+                    self._turns[found] += end.turns[number] - before
+        pus = np.array([copy.pus for copy in copies], dtype=np.int32)
+        self._repeats.append(again := Repeat(begin, end, resources, operations, pus))
+        self._actions[begin.actions :] = [action.repeated(again) for action in stretch.actions]
+        if len(self._begin) > begin.tasks:
+            rest = np.arange(len(self._begin), end.tasks, dtype=np.int32)
+            begins = np.append(self._begin, rest)[: end.tasks]
+            ahead = shifted(begins[None, begin.tasks :], again.shifts[:, None])
+            self._begin = np.append(begins, ahead.ravel())
+        self._grow(again.tasks * len(copies))
+
+    def _between(self, begin: Mark, end: Mark) -> Stretch:
+        """What was added between two places."""
+        return Stretch(
+            self._blocks[begin.blocks : end.blocks],
+            self._edges[begin.edges : end.edges],
+            self._actions[begin.actions : end.actions],
+        )
+
+    def _copied(self, number: int, copy: Copy) -> Resource:
+        """What a resource is in a copy: those of a PU are the other PU's."""
+        old = self._resource_list[number]
+        place = Place(old.place.chip, old.place.pu + copy.pus) if old.place.pu >= 0 else old.place
+        name = place.name + copy.name(old.name.removeprefix(old.place.name))
+        return Resource(name, old.part, place, old.servers, old.copies)
+
     def build(self) -> TaskGraph:
         """The finished graph, with its entry before the first tasks and its exit after the last ones."""
         self.begin_operation("exit", None)
         leaving = self._append(1, JOIN, 0, 0, np.array([-1]), 0)
-        on_finish = _gathered([block for block in self._edges if not block.from_start])
-        on_start = _gathered([block for block in self._edges if block.from_start])
+        on_finish = edge_rows(self._edges, self._repeats, from_start=False)
+        on_start = edge_rows(self._edges, self._repeats, from_start=True)
         roots, sinks = _ends(on_finish, on_start, leaving)
         ends = [
-            _EdgeRows(np.zeros_like(roots), roots, np.zeros_like(roots)),
-            _EdgeRows(sinks, np.full_like(sinks, leaving), np.zeros_like(sinks)),
+            EdgeRows(np.zeros_like(roots), roots, np.zeros_like(roots)),
+            EdgeRows(sinks, np.full_like(sinks, leaving), np.zeros_like(sinks)),
         ]
-        on_finish = _EdgeRows(*map(np.concatenate, zip(on_finish, *ends, strict=True)))
+        on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, *ends, strict=True)))
         return TaskGraph(
-            **self._columns(),
+            **columns(self._blocks, self._repeats),
             on_finish=_sorted_edges(on_finish, self._size),
             on_start=_sorted_edges(on_start, self._size),
             resources=tuple(self._resource_list),
@@ -340,51 +396,25 @@ class GraphBuilder:
     ) -> int:
         """Append one block; returns its first task number."""
         first = self._size
-        self._size += count
-        if self._size >= 2**31 - 1:
-            raise SimulationError(
-                "the task graph of one inference has more than 2147483647 tasks; use fewer tokens"
-            )
+        self._grow(count)
         self._blocks.append(
             Block(first, count, resource, turn, occupancy, latency, self.operation, token, self.place.pu)
         )
         return first
 
-    def _columns(self) -> dict[str, NDArray[np.int32]]:
-        """Each column of all blocks in one array."""
-        firsts, counts, *rest = zip(*self._blocks, strict=True)
-        columns = {}
-        for name, values in zip(Block._fields[2:], rest, strict=True):
-            each = [isinstance(value, np.ndarray) for value in values]
-            numbers = [0 if is_array else value for is_array, value in zip(each, values, strict=True)]
-            columns[name] = column = np.repeat(np.array(numbers, dtype=np.int32), counts)
-            for first, count, value in compress(zip(firsts, counts, values, strict=True), each):
-                column[first : first + count] = value
-        return columns
+    def _grow(self, count: int) -> None:
+        """Count new tasks.
+
+        Raises: SimulationError: when their numbers would not fit into 32 bits.
+        """
+        self._size += count
+        if self._size >= 2**31 - 1:
+            raise SimulationError(
+                "the task graph of one inference has more than 2147483647 tasks; use fewer tokens"
+            )
 
 
-class _EdgeRows(NamedTuple):
-    """Edges as three columns of shape (edges,)."""
-
-    source: Wire
-    target: Wire
-    distance: NDArray[np.int32]
-
-
-def _gathered(blocks: list[EdgeBlock]) -> _EdgeRows:
-    """The edges of all blocks, in the order in which they were added, without those that have no end."""
-    none = np.zeros(0, dtype=np.int32)
-    source = np.concatenate([none, *(block.source for block in blocks)], dtype=np.int32)
-    target = np.concatenate([none, *(block.target for block in blocks)], dtype=np.int32)
-    distances = np.array([block.distance for block in blocks], dtype=np.int32)
-    distance = np.repeat(distances, [len(block.source) for block in blocks])
-    real = (source >= 0) & (target >= 0)
-    if real.all():
-        return _EdgeRows(source, target, distance)
-    return _EdgeRows(source[real], target[real], distance[real])
-
-
-def _ends(on_finish: _EdgeRows, on_start: _EdgeRows, tasks: int) -> tuple[Wire, Wire]:
+def _ends(on_finish: EdgeRows, on_start: EdgeRows, tasks: int) -> tuple[Wire, Wire]:
     """Of the first tasks those that wait for nothing in their inference, and whose finish none waits for."""
     waits = np.zeros(tasks, dtype=bool)
     leads = np.zeros(tasks, dtype=bool)
@@ -395,7 +425,7 @@ def _ends(on_finish: _EdgeRows, on_start: _EdgeRows, tasks: int) -> tuple[Wire, 
     return np.flatnonzero(~waits).astype(np.int32), np.flatnonzero(~leads).astype(np.int32)
 
 
-def _sorted_edges(edges: _EdgeRows, tasks: int) -> Edges:
+def _sorted_edges(edges: EdgeRows, tasks: int) -> Edges:
     """The same edges sorted by source, those of a task in the order in which they were added."""
     order = np.argsort(edges.source, kind="stable")
     first = np.zeros(tasks + 1, dtype=np.int64)

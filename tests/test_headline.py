@@ -41,7 +41,8 @@ class Bert:
         graph = self.graph
         blocks = [
             block
-            for block in graph.actions
+            for counted in graph.actions
+            for block in counted.apart()
             if block.action == "bus.bit" and graph.pu[block.first] == LAYER_PU
         ]
         return sum(block.total for block in blocks) / 8 / TOKENS

@@ -61,11 +61,11 @@ def _groups(sizing: Sizing, clusters: Sequence[Cluster]) -> tuple[Group, ...]:
     """The groups in program order, with the copies of their weights."""
     groups: dict[int, Group] = {}
     shared = chip_slots(sizing, clusters)
-    for cluster in clusters:
+    for number, cluster in enumerate(clusters):
         fit = min(shared, slots(sizing, cluster))
         copied = _copied(cluster)
         for pus, sections in cluster.places:
-            for index, steps in zip(sections, copied, strict=True):
+            for order, (index, steps) in enumerate(zip(sections, copied, strict=True)):
                 section, model = sizing.sections[index], sizing.model(index)
                 groups[index] = Group(
                     name=section.name,
@@ -74,6 +74,7 @@ def _groups(sizing: Sizing, clusters: Sequence[Cluster]) -> tuple[Group, ...]:
                     steps=restated(steps, pus, model.operations, section.operations),
                     slots=fit,
                     bytes_per_inference=max(demand.nbytes for demand in sizing.demand(model, len(pus))),
+                    sort=(number, order),
                 )
     return tuple(groups[index] for index in range(len(groups)))
 

@@ -42,7 +42,8 @@ class Group:
     """A layer, or an operation outside the layers, and the PUs that work on it.
 
     Args: name: ``l3``, or the operation's id; slots: inferences whose keys, values and intermediates
-        fit beside each other; bytes_per_inference: what one takes on its fullest PU.
+        fit beside each other; bytes_per_inference: what one takes on its fullest PU; sort: equal for
+        groups whose steps are the same but for names and PUs.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Group:
     steps: tuple[Step, ...]
     slots: int
     bytes_per_inference: int
+    sort: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

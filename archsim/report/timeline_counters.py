@@ -79,7 +79,8 @@ def _moved_bytes(graph: TaskGraph) -> NDArray[np.float64]:
     moved = np.zeros(len(graph))
     for block in graph.actions:
         if block.action.endswith(MOVED_BIT):
-            moved[block.first : block.first + block.tasks] += np.asarray(block.count) / 8
+            for first in block.firsts.tolist():
+                moved[first : first + block.tasks] += np.asarray(block.count) / 8
     return moved
 
 

@@ -57,21 +57,26 @@ def action_counts(graph: TaskGraph) -> dict[str, float]:
 def dynamic_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> Breakdown:
     """The energy of all actions of one inference."""
     component: dict[str, float] = {}
-    operation: dict[str, float] = {}
-    layer: dict[str, float] = {}
-    names = [operation_name(graph, index) for index in range(len(graph.operations))]
-    rows = [OUTSIDE if number < 0 else f"l{number}" for number in graph.layers]
+    spent, charged = np.zeros(len(graph.operations)), np.zeros(len(graph.operations), dtype=bool)
     prices = {
         action: [(charge.component, charge.energy_pj) for charge in each] for action, each in charges.items()
     }
-    indices = graph.operation[[block.first for block in graph.actions]].tolist() if graph.actions else []
-    for block, index in zip(graph.actions, indices, strict=True):
-        total, name, row = block.total, names[index], rows[index]
+    for block in graph.actions:
+        total = block.total
         for part, energy_pj in prices[block.action]:
-            energy = total * energy_pj
-            component[part] = component.get(part, 0.0) + energy
-            operation[name] = operation.get(name, 0.0) + energy
-            layer[row] = layer.get(row, 0.0) + energy
+            component[part] = component.get(part, 0.0) + total * energy_pj
+        if prices[block.action]:
+            operations = graph.operation[block.firsts]
+            each = total / block.copies * sum(energy_pj for _, energy_pj in prices[block.action])
+            np.add.at(spent, operations, each)
+            charged[operations] = True
+    operation: dict[str, float] = {}
+    layer: dict[str, float] = {}
+    for index in np.flatnonzero(charged).tolist():
+        name, number, energy = operation_name(graph, index), graph.layers[index], float(spent[index])
+        row = OUTSIDE if number < 0 else f"l{number}"
+        operation[name] = operation.get(name, 0.0) + energy
+        layer[row] = layer.get(row, 0.0) + energy
     return Breakdown(component, operation, layer)
 
 
@@ -84,12 +89,13 @@ def task_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> 
     """(tasks,) energy of each task in pJ."""
     energy = np.zeros(len(graph))
     prices = {action: sum(charge.energy_pj for charge in each) for action, each in charges.items()}
-    for first, blocks in groupby(graph.actions, key=attrgetter("first")):
+    for _, blocks in groupby(graph.actions, key=attrgetter("first")):
         # what the same tasks do is summed up before it is written: most counts are one number for all
         spent: NDArray[np.float64] | float = 0.0
         for block in blocks:
             spent = spent + prices[block.action] * block.count
-        energy[first : first + block.tasks] += spent
+        for first in block.firsts.tolist():
+            energy[first : first + block.tasks] += spent
     return energy
 
 

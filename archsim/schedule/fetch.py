@@ -36,6 +36,11 @@ class FetchBuffers:
         self._places: dict[tuple[int, str], int] = {}
         self._numbers: dict[str, int] = {}
 
+    @property
+    def used(self) -> bool:
+        """Whether anything is fetched at all."""
+        return bool(self._numbers)
+
     def number(self, operation: str) -> int:
         """The place of an operation in program order."""
         return self._numbers.setdefault(operation, len(self._numbers))

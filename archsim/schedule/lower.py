@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from archsim.graph_blocks import Mark
 from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Group, Plan, Step
 from archsim.parts.part import Tokens, Value
 from archsim.schedule.host import HOST, Host, last_tokens
+from archsim.schedule.layers import copied_spread, copy_of, equal_runs, equal_spreads, operations_of
 from archsim.schedule.operands import Operands, scores_of, stored_operands
 from archsim.schedule.spread import Spread
 from archsim.schedule.storage import Storage
@@ -52,14 +55,51 @@ class _PhaseLowering:
         Returns: (sequences,) those of this phase.
         """
         self.work.graph.buffers_bounded = self.phase.name == "prefill"
-        for group in plan.groups:
-            for step in group.steps:
-                self._step(group, step, first=previous is None)
+        for run in equal_runs(plan.groups, self.work.machine, self.work.trace):
+            self._run_equal(run, first=previous is None)
         self.operands.buffers.bound()
         output = self.host.receive(self.results, self.phase, self.tokens)
         if self.phase.name == "decode":
             self.host.feed_back(output, previous)
         return last_tokens(output, self.tokens)
+
+    def _run_equal(self, groups: Sequence[Group], *, first: bool) -> None:
+        """Groups that are equal but for names and PUs: once one is as the one before, it is copied."""
+        before: Mark | None = None
+        for place, group in enumerate(groups):
+            begin = self.work.graph.mark()
+            for step in group.steps:
+                self._step(group, step, first=first)
+            rest = groups[place + 1 :]
+            if before and rest and self._is_copy(groups[place - 1], before, group, begin):
+                self._copy(group, begin, rest)
+                return
+            before = begin
+
+    def _is_copy(self, previous: Group, before: Mark, group: Group, begin: Mark) -> bool:
+        """Whether ``group`` was lowered to the same as ``previous``, but for names and PUs."""
+        graph, copy = self.work.graph, copy_of(group, previous)
+        if self.operands.buffers.used or not graph.is_copy(before, begin, copy):
+            return False
+        tasks = begin.tasks - before.tasks
+        return all(
+            equal_spreads(self.results[copy.name(name)], copied_spread(self.results[name], copy, -tasks))
+            for name in operations_of(group)
+        )
+
+    def _copy(self, group: Group, begin: Mark, others: Sequence[Group]) -> None:
+        """Copy the tasks of ``group`` for ``others``, and the results of the last one for those after it."""
+        graph = self.work.graph
+        tasks = graph.size - begin.tasks
+        copies = [copy_of(group, other) for other in others]
+        graph.repeat(begin, copies)
+        for number, other in enumerate(others, 1):
+            self.storage.copy(group, other, begin.tasks, number * tasks)
+        last, ahead = copies[-1], len(others) * tasks
+        for name in operations_of(group):
+            self.results[last.name(name)] = copied_spread(self.results[name], last, ahead)
+        self.transfers.copy(last, ahead)
+        self.operands.copy(last, ahead)
 
     def _step(self, group: Group, step: Step, *, first: bool) -> None:
         """One operation, or one SVD factor, for the tokens that take part in it."""

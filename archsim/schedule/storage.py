@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from archsim.graph_blocks import shifted
 from archsim.mapping.plan import Group, Plan
 from archsim.schedule.work import Work
 from archsim.task_graph import Wire
@@ -36,6 +37,15 @@ class Storage:
     def read(self, group: Group, tasks: Wire) -> None:
         """Note tasks that use what is stored."""
         self._reads.setdefault(group.name, []).append(tasks)
+
+    def copy(self, group: Group, other: Group, begin: int, tasks: int) -> None:
+        """Note for ``other`` what was noted for ``group`` from task ``begin`` on, as many ``tasks`` later."""
+        for wires in (self._writes, self._reads):
+            new = [
+                shifted(wire, tasks) for wire in wires.get(group.name, ()) if wire.max(initial=-1) >= begin
+            ]
+            if new:
+                wires.setdefault(other.name, []).extend(new)
 
     def hand_on(self) -> None:
         """Let an inference's first writes in a group wait until one of its slots is free.

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from archsim.graph_blocks import Copy, shifted
 from archsim.mapping.plan import Takes
 from archsim.parts.part import Tokens, Value
+from archsim.schedule.layers import copied_value
 from archsim.schedule.spread import Spread, scattered
 from archsim.schedule.work import Work
 from archsim.task_graph import IntArray, Place, Wire
@@ -108,6 +110,18 @@ class Transfers:
         """One transfer a token over the global bus of the chip of ``pu``."""
         self.work.graph.place = Place(self.work.place(pu).chip)
         return self.work.machine.global_bus.move(nbytes, tokens.index, after, self.work.graph)
+
+    def copy(self, copy: Copy, tasks: int) -> None:
+        """Note for a copy of some operations, that many tasks further on, the moves of their results."""
+        for (name, pu, home), value in list(self._in_pu.items()):
+            if (new := copy.name(name)) != name:
+                self._in_pu[new, pu + copy.pus, home] = copied_value(value, tasks)
+        for name, deliveries in list(self._delivered.items()):
+            if (new := copy.name(name)) != name:
+                self._delivered[new] = [
+                    (tuple(pu + copy.pus for pu in receivers), shifted(wire, tasks))
+                    for receivers, wire in deliveries
+                ]
 
     def _summed(self, name: str, pu: int, value: Value, tokens: Tokens, bits: int) -> Value:
         """The value with its partial sums added where they are moved to: the intermediates' part.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -305,7 +306,7 @@ def test_products_and_fetched_bits_of_memory_machines(machine: Machine, trace: T
     """Linear weights: every token multiplies with all, and each pass and group of tokens reads them once."""
     counts: dict[tuple[str, str], float] = {}
     graph = lowered(machine, trace)
-    for block in graph.actions:
+    for block in itertools.chain.from_iterable(counted.apart() for counted in graph.actions):
         key = graph.operations[int(graph.operation[block.first])], block.action
         counts[key] = counts.get(key, 0.0) + block.total
     executor = machine.mapping.executor("linear")
