@@ -194,7 +194,7 @@ def _stream(
     """
     if not options["stream"]:
         return None
-    return measure_stream(graph, engine, options["in_flight"], limit, int(alone[graph.exit]))
+    return measure_stream(graph, engine, options["in_flight"], limit, alone)
 
 
 def _media(machine: Machine) -> set[str]:

@@ -9,7 +9,7 @@ not exist for the first ``d`` inferences. All times are integer cycles of the sy
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -83,6 +83,22 @@ class Edges:
     distance: NDArray[np.int32]
 
 
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Stretches of tasks that follow on each other and are equal but for names and PUs.
+
+    Args: first: task; tasks: of each; copies: how many there are.
+    """
+
+    first: int
+    tasks: int
+    copies: int
+
+    def begin(self, number: int) -> int:
+        """The first task of one of them, or the one behind the last."""
+        return self.first + number * self.tasks
+
+
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class TaskGraph:
     """One inference as arrays, ready to run.
@@ -93,7 +109,7 @@ class TaskGraph:
         on_finish, on_start: edges to tasks that wait for a finish, or for a start;
         operation: (tasks,) index into ``operations`` and ``layers``; token: (tasks,) index of the token
         in program order, -1 for none; pu: (tasks,) the PU, -1 for none; turns: (resources,) tasks that
-        one inference deals to the copies of each resource; layers: -1 for none.
+        one inference deals to the copies of each resource; layers: -1 for none; alike: equal layers.
     Task 0 is the inference's entry, on which all others depend, and the last task its exit.
     """
 
@@ -111,6 +127,7 @@ class TaskGraph:
     operations: tuple[str, ...]
     layers: tuple[int, ...]
     actions: tuple[ActionCount, ...]
+    alike: tuple[Alike, ...] = ()
 
     def __len__(self) -> int:
         return len(self.resource)
@@ -383,6 +400,10 @@ class GraphBuilder:
             operations=tuple(self._operation_index),
             layers=tuple(self._layers),
             actions=tuple(self._actions),
+            # what was copied is a copy itself, of what is before it
+            alike=tuple(
+                Alike(each.begin.tasks - each.tasks, each.tasks, each.copies + 2) for each in self._repeats
+            ),
         )
 
     def _append(
@@ -412,6 +433,34 @@ class GraphBuilder:
             raise SimulationError(
                 "the task graph of one inference has more than 2147483647 tasks; use fewer tokens"
             )
+
+
+def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
+    """The first ``tasks`` of a graph, without their actions, and an exit."""
+    on_finish, on_start = _within(graph.on_finish, tasks), _within(graph.on_start, tasks)
+    _, sinks = _ends(on_finish, on_start, tasks)
+    leaving = EdgeRows(sinks, np.full_like(sinks, tasks), np.zeros_like(sinks))
+    on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, leaving, strict=True)))
+    columns = {
+        name: np.append(getattr(graph, name)[:tasks], getattr(graph, name)[graph.exit])
+        for name in ("resource", "turn", "occupancy", "latency", "operation", "token", "pu")
+    }
+    return replace(
+        graph,
+        **columns,
+        on_finish=_sorted_edges(on_finish, tasks + 1),
+        on_start=_sorted_edges(on_start, tasks + 1),
+        actions=(),
+        alike=(),
+    )
+
+
+def _within(edges: Edges, tasks: int) -> EdgeRows:
+    """The edges between the first tasks."""
+    count = int(edges.first[tasks])
+    source = np.repeat(np.arange(tasks, dtype=np.int32), np.diff(edges.first[: tasks + 1]))
+    inside = edges.target[:count] < tasks
+    return EdgeRows(source[inside], edges.target[:count][inside], edges.distance[:count][inside])
 
 
 def _ends(on_finish: EdgeRows, on_start: EdgeRows, tasks: int) -> tuple[Wire, Wire]:

@@ -144,7 +144,7 @@ class Server:
     def dispatch(self, now: int) -> None:
         """Start the first tasks of the queue, as many as there are servers free."""
         queue, tasks = self.queue, self._tasks
-        while queue and self._free:
+        while queue and self._free > 0:
             self._free -= 1
             ticket = queue.popleft()
             _, task, inference = ticket
@@ -162,6 +162,16 @@ class Server:
                 tasks.started(ticket)
         if len(queue) > self.longest_queue:
             self.longest_queue = len(queue)
+
+    def resume(self, ticket: Ticket, finish: int, release: int) -> None:
+        """A task runs already: it finishes and releases its server after so many cycles, or has (0 or less)."""
+        self._free -= release > 0
+        if release == finish:
+            self._schedule(Ending(self._ends, ticket), NORMAL, finish)
+            return
+        for callbacks, cycles in ((self._releases, release), (self._finishes, finish)):
+            if cycles > 0:
+                self._schedule(Ending(callbacks, ticket), NORMAL, cycles)
 
     def waiting_cycles(self, now: int) -> int:
         """Cycles for which tasks have been in the queue until now, summed over them."""

@@ -34,12 +34,15 @@ class Engine(Protocol):
         in_flight: int | None = None,
         inferences: int | None = None,
         keep: int | None = None,
+        warm: Warm | None = None,
     ) -> None:
         """Store what to run.
 
         Args: in_flight: an inference enters when the one ``in_flight`` before it leaves, None: all enter
             at cycle 0; inferences: how many there are, None: admission never ends; keep: schedules kept,
-            of the inferences that left last, None: all.
+            of the inferences that left last, None: all; warm: how far the first inferences are at cycle
+            0, None: nowhere.
+        Raises: ValueError: when the machine cannot be as ``warm`` says.
         """
 
     @property
@@ -67,6 +70,35 @@ class Engine(Protocol):
         A run has the same future at any two times at which glimpse and state are equal. None while
         inferences are still to enter that lack edges from before the first inference.
         """
+
+
+NO_STATE = "a task has started before something that it waits for has happened"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Warm:
+    """How far the first inferences are at cycle 0 of a run that does not begin in an empty machine.
+
+    Inference i has been inside for ``age_cycles[i]`` cycles, and done what ``start`` says by then. More
+    tasks may hold a resource than it has servers; then it serves no other until enough have released it.
+
+    Args: start: (tasks,) cycles of an inference's life at which its tasks start; but the entry is over;
+        age_cycles: (inferences,) the oldest first.
+    """
+
+    start: NDArray[np.int64]
+    age_cycles: NDArray[np.int64]
+
+    def of(self, inferences: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """``start`` and ``age_cycles`` of as many inferences.
+
+        Raises: ValueError: when there are others.
+        """
+        if len(self.age_cycles) != inferences:
+            raise ValueError(f"{inferences} inferences are inside, not {len(self.age_cycles)}")
+        start = self.start.copy()
+        start[0] = min(int(start.min()), int(self.age_cycles.min())) - 1
+        return start, self.age_cycles
 
 
 @dataclass(frozen=True, slots=True, eq=False)

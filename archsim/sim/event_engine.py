@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from array import array
 from collections import deque
 
 import numpy as np
@@ -11,7 +12,7 @@ from simpy.core import StopSimulation
 
 from archsim.sim.components import REST, Arbiter, Clock, Ending, Inference, Server, Signal, Tasks, Ticket
 from archsim.sim.deadlock import deadlock
-from archsim.sim.engine import Glimpse, Queues, wire
+from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, wire
 from archsim.sim.run import QueueUse, Run
 from archsim.task_graph import JOIN, Edges, TaskGraph
 
@@ -37,6 +38,7 @@ class EventEngine:
         in_flight: int | None = None,
         inferences: int | None = None,
         keep: int | None = None,
+        warm: Warm | None = None,
     ) -> None:
         if in_flight is None and inferences is None:
             raise ValueError("give in_flight or inferences: endlessly many would enter at cycle 0")
@@ -70,6 +72,8 @@ class EventEngine:
             for number, resource in enumerate(self._queues.resources)
         ]
         self._plain_servers = self._deal(0)
+        if warm is not None:
+            self._resume(warm)
 
     def advance(self, completions: int | None = None) -> None:
         """Run to the end of the instant in which that many inferences have left; None: to the end of all.
@@ -138,8 +142,44 @@ class EventEngine:
 
     def _begin(self) -> None:
         """Let the first inferences enter."""
-        first = min(count for count in (self._in_flight, self._inferences) if count is not None)
-        self._pass([(self._touch(number), self._graph.entry) for number in range(first)])
+        self._pass([(self._touch(number), self._graph.entry) for number in range(self._first())])
+
+    def _first(self) -> int:
+        """Inferences that enter at cycle 0."""
+        return min(count for count in (self._in_flight, self._inferences) if count is not None)
+
+    def _resume(self, warm: Warm) -> None:
+        """Let the first inferences be as far as ``warm`` says."""
+        start, ages = warm.of(self._first())
+        graph, joins = self._graph, Joins()
+        ends = [start + durations for durations in (graph.latency, graph.occupancy)]
+        begun = [start <= age for age in ages.tolist()]
+        for number, age in enumerate(ages.tolist()):
+            done = ends[0] <= age
+            for edges, satisfied in ((self._wiring.on_finish, done), (self._wiring.on_start, begun[number])):
+                source = np.repeat(satisfied, np.diff(edges.first))
+                for later in np.unique(edges.distance[source]).tolist():
+                    if self._inferences is None or number + later < self._inferences:
+                        waits = self._touch(number + later).waits
+                        for target in edges.target[source & (edges.distance == later)].tolist():
+                            waits[target] -= 1
+        for number, age in enumerate(ages.tolist()):
+            inference = self._inside[number]
+            inference.start = array("q", (start - age).tolist())
+            if np.array(inference.waits)[begun[number]].any():
+                raise ValueError(NO_STATE)
+            for task in np.flatnonzero(begun[number] & (graph.resource != JOIN)).tolist():
+                finish, release = (int(end[task]) - age for end in ends)
+                if finish > 0 or release > 0:
+                    ticket = (inference.base + task, task, inference)
+                    inference.servers[task].resume(ticket, finish, release)
+            for task in np.flatnonzero(~begun[number]).tolist():
+                if not inference.waits[task]:
+                    if self._is_join[task]:
+                        joins.append((inference, task))
+                    else:
+                        self._arbiter.announce((inference.base + task, task, inference))
+        self._pass(joins)
 
     def _touch(self, number: int) -> Inference:
         """An inference, made when it is first asked for."""

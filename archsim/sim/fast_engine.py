@@ -12,7 +12,7 @@ from archsim.errors import SimulationError
 from archsim.native import Native
 from archsim.sim import fast_layout as layout
 from archsim.sim.deadlock import deadlock
-from archsim.sim.engine import Glimpse, Queues, Wiring, wire
+from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, Wiring, wire
 from archsim.sim.fast_layout import Loop, Program, Progress
 from archsim.sim.run import Run
 from archsim.task_graph import JOIN, TaskGraph
@@ -21,12 +21,13 @@ _MOST_NODES = 2**31 - 2
 _LONGEST_WHEEL = 1 << 20
 """Cycles of the timing wheel; endings farther away are looked through one by one."""
 
-_HORIZON, _NEVER = 2**31 - 1, 2**62
-"""The last cycle that a slot can hold, of 32 bits and of 64."""
+_HORIZON = 2**31 - 1
+"""The last cycle that a slot of 32 bits can hold."""
 
 _advance = Native("archsim.sim.fast_kernel", "advance")
 _glimpse = Native("archsim.sim.fast_glimpse", "glimpse")
 _state = Native("archsim.sim.fast_glimpse", "state")
+_resume = Native("archsim.sim.fast_warm", "resume")
 
 _PROGRAMS: WeakKeyDictionary[TaskGraph, Program] = WeakKeyDictionary()
 
@@ -41,6 +42,7 @@ class FastEngine:
         in_flight: int | None = None,
         inferences: int | None = None,
         keep: int | None = None,
+        warm: Warm | None = None,
     ) -> None:
         if in_flight is None and inferences is None:
             raise ValueError("give in_flight or inferences: else there is no end of inferences at cycle 0")
@@ -65,6 +67,11 @@ class FastEngine:
             horizon=_HORIZON - self._longest(),
         )
         self._run = _progress(self._program, self._queues, contexts, self._wheel_size())
+        if warm is not None:
+            start, age = warm.of(first)
+            quiet = np.empty((-(-len(graph) // layout.CHUNK), 2), dtype=np.int64)
+            if _resume(self._program, self._run, self._loop, start, age, quiet, np.empty_like(start)):
+                raise ValueError(NO_STATE)
 
     @property
     def now(self) -> int:
@@ -96,7 +103,7 @@ class FastEngine:
                 self._run = _grown(self._program, self._run)
             if why == layout.WIDEN:
                 self._run = self._run._replace(slot=self._run.slot.astype(np.int64))
-                self._loop = self._loop._replace(horizon=_NEVER)
+                self._loop = self._loop._replace(horizon=layout.NEVER)
 
     def last_start(self) -> NDArray[np.int64]:
         """(tasks,) start of each task of the inference that left last."""
@@ -239,7 +246,7 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int) -> Pr
     queue = np.zeros((len(servers), 4), dtype=np.int32)
     queue[:, layout.HEAD] = -1
     queue[:, layout.SERVERS] = servers
-    counters = np.zeros(9, dtype=np.int64)
+    counters = np.zeros(11, dtype=np.int64)
     counters[layout.FREE], counters[layout.LAST] = contexts, -1
     return Progress(
         counters=counters,
@@ -278,9 +285,9 @@ def _grown(program: Program, run: Progress) -> Progress:
         ring=ring,
         free=free,
         later=_longer(run.later, slots),
-        ready=np.empty(slots, dtype=np.int32),
+        ready=_longer(run.ready, slots),
         key=np.empty(slots, dtype=np.int64),
-        work=np.empty(2 * slots, dtype=np.int64),
+        work=_longer(run.work, 2 * slots),
     )
 
 

@@ -51,6 +51,7 @@ from archsim.sim.fast_layout import (
     PAUSE_AFTER,
     PENDING,
     QUEUE,
+    READY,
     SERVERS,
     START,
     STILL,
@@ -59,6 +60,7 @@ from archsim.sim.fast_layout import (
     TURN,
     TURNS,
     WIDEN,
+    WORK,
     Int32,
     Int64,
     Loop,
@@ -81,17 +83,25 @@ def inlined(function: Any) -> Any:
 
 
 @compiled
-def _open(program: Program, run: Progress, loop: Loop, inference: int) -> int:
-    """The context of an inference, made when it is first asked for."""
+def _take(run: Progress, inference: int) -> int:
+    """A context for an inference; its slots are to be set."""
     counters, place = run.counters, inference & (len(run.ring) - 1)
-    if run.ring[place, OPEN] == inference:
-        return run.ring[place, CONTEXT]
     counters[FREE] -= 1
     context = run.free[counters[FREE]]
     run.ring[place, OPEN] = inference
     run.ring[place, CONTEXT] = context
     run.context[context, INFERENCE] = inference
     counters[OPENED] = max(counters[OPENED], inference + 1)
+    return context
+
+
+@compiled
+def _open(program: Program, run: Progress, loop: Loop, inference: int) -> int:
+    """The context of an inference, made when it is first asked for."""
+    place = inference & (len(run.ring) - 1)
+    if run.ring[place, OPEN] == inference:
+        return run.ring[place, CONTEXT]
+    context = _take(run, inference)
     base = context << program.shift
     for task in range(len(program.waits)):
         run.slot[base + task, STILL] = program.waits[task]
@@ -255,13 +265,12 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
+def _follow(program, run, loop, work, ready):  # type: ignore[no-untyped-def]
     """Follow the edges of what finished or started, joins included: the tasks that became ready.
 
     An entry of the work is 2 * slot for a finish, 2 * slot + 1 for a start.
     """
     shift, mask = program.shift, (1 << program.shift) - 1
-    ready = 0
     while work:
         work -= 1
         event = run.work[work]
@@ -377,7 +386,8 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
         if instants > PAUSE_AFTER:
             return PAUSE
         node = np.int64(-1)
-        work = 0
+        work, ready = counters[WORK], counters[READY]
+        counters[WORK], counters[READY] = 0, 0
         if not counters[BEGUN]:
             counters[BEGUN] = 1
             for inference in range(loop.first):
@@ -385,7 +395,7 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
                 run.slot[slot, BEGAN] = 0
                 run.work[work] = 2 * slot
                 work += 1
-        else:
+        elif not work and not ready:
             if counters[PENDING] + counters[LATER] == 0:
                 return STUCK
             found = -1
@@ -398,9 +408,10 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
             node = np.int64(run.wheel[spoke])
             run.wheel[spoke] = -1
             run.filled[spoke >> 6] &= ~(np.uint64(1) << np.uint64(spoke & 63))
-        while node >= 0 or work:  # the rounds of this instant
+        while node >= 0 or work or ready:  # the rounds of this instant
             dirty, work = _end(program, run, node, 0, work)
-            ready = _follow(program, run, loop, work)
+            ready = _follow(program, run, loop, work, ready)
             dirty = _enter(program, run, ready, dirty)
             node, work = _start(program, run, dirty)
+            ready = 0
     return DONE

@@ -18,6 +18,11 @@ Windows. Otherwise, when the mean intervals of the last two windows of ``in_flig
 A window below the least interval that the machine allows is still filling or draining a queue, and none.
 A loop that has not settled after 12 windows is returned as it is, with ``converged`` false.
 
+Where it begins. Filling a machine takes most of the time, and shows nothing of the settled stream. So a
+graph with equal layers begins in the state that ``sim.warm`` guesses. When that state recurs within a few
+completions, and the interval is the least that the machine allows, the guess was right, and no other
+beginning could be faster. If not, the loop begins anew in an empty machine, as all others do.
+
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
 busiest queue; and an inference in a stream takes no less time than one alone. (The last may fail by a
@@ -29,6 +34,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -36,12 +42,14 @@ from numpy.typing import NDArray
 
 from archsim.errors import MappingError, SimulationError
 from archsim.sim.engine import Engine, Glimpse, Queues
+from archsim.sim.warm import guess, warm_loop
 from archsim.task_graph import TaskGraph
 
 TOLERANCE = 1e-3
 """Intervals that differ by less are equal, and a gain in throughput below it is none."""
 
 _LEAST_COMPLETIONS = 24
+_WARM_COMPLETIONS = 6
 _MOST_WINDOWS = 12
 _LIKELY_WINDOWS = 2.5
 
@@ -75,23 +83,23 @@ def measure_stream(
     engine: type[Engine],
     in_flight: int | Literal["auto"],
     limit: int | None,
-    latency_cycles: int | None = None,
+    alone: NDArray[np.int64] | None = None,
 ) -> Stream:
     """Measure the closed loop of ``in_flight`` inferences.
 
     Args: in_flight: ``auto`` takes the smallest number beyond which throughput rises by less than 0.1 %;
-        limit: the most inferences that fit beside each other, None: any number; latency_cycles: of an
-        inference alone in the machine, None where nobody has run one.
+        limit: the most inferences that fit beside each other, None: any number; alone: (tasks,) the starts
+        of an inference in an empty machine, None where nobody has run one.
     Raises: MappingError: when more inferences are asked for than fit; SimulationError: when tasks wait
         for each other, or nothing bounds the throughput.
     """
-    loops = _Loops(graph, engine)
+    loops = _Loops(graph, engine, alone)
     if not loops.bound_cycles:
         raise SimulationError(
             "no task holds a part of the machine: nothing bounds the throughput of a stream"
         )
     if in_flight == "auto":
-        return _search(loops, limit, loops.latency_cycles() if latency_cycles is None else latency_cycles)
+        return _search(loops, limit, int(loops.alone[graph.exit]))
     if limit is not None and in_flight > limit:
         raise MappingError(
             f"in_flight: {in_flight} inferences at once need more storage than there is: {limit} fit, "
@@ -106,8 +114,9 @@ class _Loops:
     Args: bound_cycles: the least interval; measured: by number of inferences in flight.
     """
 
-    def __init__(self, graph: TaskGraph, engine: type[Engine]) -> None:
+    def __init__(self, graph: TaskGraph, engine: type[Engine], alone: NDArray[np.int64] | None) -> None:
         self.bound_cycles = Queues.of(graph).bound_cycles()
+        self._alone = alone
         self._graph = graph
         self._engine = engine
         self.measured: dict[int, Stream] = {}
@@ -118,11 +127,19 @@ class _Loops:
         likely = self._inferences + _LIKELY_WINDOWS * in_flight
         return not self.measured or in_flight in self.measured or likely * len(self._graph) <= MOST_TASKS
 
-    def latency_cycles(self) -> int:
-        """Of an inference alone in the machine."""
+    @cached_property
+    def alone(self) -> NDArray[np.int64]:
+        """(tasks,) the starts of an inference in an empty machine."""
+        if self._alone is not None:
+            return self._alone
         engine = self._engine(self._graph, inferences=1)
         engine.advance(1)
-        return engine.left[0]
+        return engine.last_start()
+
+    @cached_property
+    def _guess(self) -> NDArray[np.int64] | None:
+        """(tasks,) the starts of an inference in the settled stream, as far as they can be guessed."""
+        return guess(self._graph, self._engine, self.alone, self.bound_cycles, TOLERANCE * self.bound_cycles)
 
     def measure(self, in_flight: int) -> Stream:
         """The loop of ``in_flight`` inferences."""
@@ -131,12 +148,33 @@ class _Loops:
         return self.measured[in_flight]
 
     def _simulate(self, in_flight: int) -> Stream:
-        engine = self._engine(self._graph, in_flight=in_flight, keep=1)
-        interval, converged = _settle(engine, in_flight, self.bound_cycles)
+        settled = self._from_guess(in_flight)
+        if settled is None:
+            engine = self._engine(self._graph, in_flight=in_flight, keep=1)
+            settled = (engine, *_settle(engine, in_flight, self.bound_cycles))
+        engine, interval, converged = settled
         self._inferences += len(engine.left) + in_flight / 2
         start = engine.last_start()
         finish = start + self._graph.latency
         return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
+
+    def _from_guess(self, in_flight: int) -> tuple[Engine, float, bool] | None:
+        """The loop that began in the state that was guessed, if it proves right."""
+        if not self._graph.alike or in_flight * self.bound_cycles < self.alone[self._graph.exit]:
+            return None
+        start = self._guess
+        if start is None:
+            return None
+        warm = warm_loop(start, in_flight, self.bound_cycles)
+        engine = self._engine(self._graph, in_flight=in_flight, keep=1, warm=warm)
+        watch = _Watch(engine, TOLERANCE * self.bound_cycles)
+        for completion in range(1, _WARM_COMPLETIONS + 1):
+            engine.advance(completion)
+            interval = watch.recurring_interval()
+            if interval is not None:
+                fastest = interval <= self.bound_cycles * (1 + TOLERANCE)
+                return (engine, interval, True) if fastest else None
+        return None
 
 
 @dataclass(slots=True)
@@ -148,27 +186,45 @@ class _Seen:
     state: object
 
 
+class _Watch:
+    """Looks after each completion whether an engine is in a state in which it has been."""
+
+    def __init__(self, engine: Engine, tolerance_cycles: float) -> None:
+        self._engine = engine
+        self._tolerance_cycles = tolerance_cycles
+        self._anchor: _Seen | None = None
+        self._previous: _Seen | None = None
+
+    def recurring_interval(self) -> float | None:
+        """The mean interval since it was in its present state, None where it has not been."""
+        left = self._engine.left
+        now, glimpse = len(left), self._engine.glimpse()
+        seen = [each for each in (self._previous, self._anchor) if each]
+        alike = [each for each in seen if glimpse.near(each.glimpse, self._tolerance_cycles)]
+        renew = self._anchor is None or 2 * now >= 3 * self._anchor.completion
+        # the state is large: it is looked at where it may be compared
+        state = self._engine.state() if alike or renew else None
+        for each in alike:
+            if state is not None and state == each.state:
+                return (left[-1] - left[each.completion - 1]) / (now - each.completion)
+        self._previous = _Seen(now, glimpse, state)
+        if renew:
+            self._anchor = self._previous
+        return None
+
+
 def _settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float, bool]:
     """Advance until one of the rules applies: the mean interval, and whether it settled."""
     left = engine.left
-    tolerance_cycles = TOLERANCE * bound_cycles
-    anchor: _Seen | None = None
-    previous: _Seen | None = None
+    watch = _Watch(engine, TOLERANCE * bound_cycles)
     least = max(2 * in_flight + 1, _LEAST_COMPLETIONS)
     most = max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)
     while True:
         engine.advance(len(left) + 1)
+        recurring = watch.recurring_interval()
+        if recurring is not None:
+            return recurring, True
         now = len(left)
-        glimpse = engine.glimpse()
-        alike = [seen for seen in (previous, anchor) if seen and glimpse.near(seen.glimpse, tolerance_cycles)]
-        renew = anchor is None or 2 * now >= 3 * anchor.completion
-        # the state is large: it is looked at where it may be compared
-        state = engine.state() if alike or renew else None
-        for seen in alike:
-            if state is not None and state == seen.state:
-                return (left[-1] - left[seen.completion - 1]) / (now - seen.completion), True
-        previous = _Seen(now, glimpse, state)
-        anchor = previous if renew else anchor
         if now < least:
             continue
         last = (left[-1] - left[-1 - in_flight]) / in_flight

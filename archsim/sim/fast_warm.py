@@ -1,0 +1,165 @@
+"""The beginning of a run of the compiled loop in a machine that is at work: ``engine.Warm``, compiled."""
+
+# mypy: disable-error-code="no-any-return, assignment"
+
+from __future__ import annotations
+
+import numpy as np
+
+from archsim.sim.fast_kernel import _open, _queue_of, _schedule, _take, compiled, inlined
+from archsim.sim.fast_layout import (
+    BEGAN,
+    BEGUN,
+    CHUNK,
+    CONTEXT,
+    ENDINGS,
+    FINISH,
+    LATENCY,
+    NEVER,
+    OCCUPANCY,
+    QUEUE,
+    READY,
+    SERVERS,
+    START,
+    STILL,
+    WORK,
+    Int64,
+    Loop,
+    Program,
+    Progress,
+)
+
+
+@compiled
+def _quiet(program: Program, start: Int64, quiet: Int64, distant: Int64) -> tuple[int, int]:
+    """Note of each chunk of tasks until when nothing of it has begun, and from when on all is over.
+
+    Args: distant: room for the tasks for which tasks of later inferences wait.
+    Returns: how many of these there are, and how many tasks start too early.
+    """
+    early = many = 0
+    for chunk in range(len(quiet)):
+        quiet[chunk, 0], quiet[chunk, 1] = NEVER, -NEVER
+        for task in range(chunk * CHUNK, min(len(program.waits), (chunk + 1) * CHUNK)):
+            over = start[task] + max(program.task[task, OCCUPANCY], program.task[task, LATENCY])
+            far = False
+            for column in (FINISH, START):
+                happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
+                for edge in range(program.task[task, column], program.task[task + 1, column]):
+                    target = program.edge[edge]
+                    if target < 0:
+                        far = True
+                    else:
+                        early += start[target] < happens
+                        over = max(over, start[target])
+            if far:
+                distant[many] = task
+                many += 1
+            quiet[chunk, 0] = min(quiet[chunk, 0], start[task])
+            quiet[chunk, 1] = max(quiet[chunk, 1], over)
+    return many, early
+
+
+@inlined
+def _count_down(program, run, slot, target):  # type: ignore[no-untyped-def]
+    """Something has happened that a task waits for, which may be ready then."""
+    still = run.slot[slot, STILL] - 1
+    run.slot[slot, STILL] = still
+    if still == 0:
+        if program.task[target, QUEUE] == -1:
+            run.slot[slot, BEGAN] = 0
+            run.work[run.counters[WORK]] = 2 * slot
+            run.counters[WORK] += 1
+        else:
+            run.ready[run.counters[READY]] = slot
+            run.counters[READY] += 1
+
+
+@compiled
+def _near(program: Program, run: Progress, start: Int64, now: int, base: int, task: int) -> None:
+    """Tasks that have not begun no longer wait for what a task of their inference has done."""
+    for column in (FINISH, START):
+        happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
+        if happens <= now:
+            for edge in range(program.task[task, column], program.task[task + 1, column]):
+                target = program.edge[edge]
+                if target >= 0 and start[target] > now:
+                    _count_down(program, run, base + target, target)
+
+
+@compiled
+def _far(
+    program: Program, run: Progress, loop: Loop, start: Int64, age: Int64, inference: int, task: int
+) -> int:
+    """The same for tasks of later inferences; how many of these have begun too early."""
+    early = 0
+    for column in (FINISH, START):
+        happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
+        for edge in range(program.task[task, column], program.task[task + 1, column]):
+            if program.edge[edge] >= 0:
+                continue
+            far = -1 - program.edge[edge]
+            target, later = program.far[far, 0], inference + program.far[far, 1]
+            if later < loop.first and start[target] <= age[later]:
+                early += happens > age[inference]
+            elif happens <= age[inference] and (loop.inferences < 0 or later < loop.inferences):
+                base = _open(program, run, loop, later) << program.shift
+                _count_down(program, run, base + target, target)
+    return early
+
+
+@inlined
+def _hold(program, run, slot, release, finish):  # type: ignore[no-untyped-def]
+    """A task runs: it releases its server and finishes in so many cycles, or has (0 or less)."""
+    task, context = slot & ((1 << program.shift) - 1), slot >> program.shift
+    if release > 0:
+        run.queue[_queue_of(program, run, task, context), SERVERS] -= 1
+    if release == finish:
+        run.context[context, ENDINGS] += 1
+        _schedule(run, 2 * slot, release)
+    else:
+        run.context[context, ENDINGS] += (release > 0) + (finish > 0)
+        finishes = finish > 0 and (release <= 0 or finish < release)
+        _schedule(run, 2 * slot + (not finishes), finish if finishes else release)
+
+
+@compiled
+def resume(
+    program: Program, run: Progress, loop: Loop, start: Int64, age: Int64, quiet: Int64, distant: Int64
+) -> int:
+    """Let the first inferences be as far as ``start`` and ``age`` say, see ``engine.Warm``.
+
+    Args: start: the entry's is before all others; quiet: (chunks, 2), distant: (tasks,), room.
+    Returns: how often a task has started before something that it waits for has happened: 0 but for what
+        is no state of the machine.
+    """
+    tasks = len(program.waits)
+    many, early = _quiet(program, start, quiet, distant)
+    if early:
+        return early
+    run.counters[BEGUN] = 1
+    for inference in range(loop.first):
+        base, now = _take(run, inference) << program.shift, age[inference]
+        for task in range(tasks):
+            run.slot[base + task, STILL] = 0 if start[task] <= now else program.waits[task]
+            run.slot[base + task, BEGAN] = start[task] - now
+        for edge in range(len(program.far)):
+            if program.far[edge, 1] > inference and start[program.far[edge, 0]] > now:
+                run.slot[base + program.far[edge, 0], STILL] -= 1
+    for inference in range(loop.first):
+        now = age[inference]
+        base = np.int64(run.ring[inference & (len(run.ring) - 1), CONTEXT]) << program.shift
+        for place in range(many):
+            early += _far(program, run, loop, start, age, inference, distant[place])
+        for chunk in range(len(quiet)):
+            if quiet[chunk, 0] > now or quiet[chunk, 1] <= now:
+                continue
+            for task in range(chunk * CHUNK, min(tasks, (chunk + 1) * CHUNK)):
+                if start[task] > now:
+                    continue
+                _near(program, run, start, now, base, task)
+                release = start[task] + program.task[task, OCCUPANCY] - now
+                finish = start[task] + program.task[task, LATENCY] - now
+                if program.task[task, QUEUE] != -1 and (release > 0 or finish > 0):
+                    _hold(program, run, base + task, release, finish)
+    return early

@@ -1,0 +1,108 @@
+"""Where a stream may begin: the guess at its settled state that saves filling an empty machine.
+
+A pipeline of many equal layers is filled by as many inferences, and what it then does for ever shows in its
+first layers long before. So a few inferences are let into the first layers of the graph. When the last two
+of them go through a layer in the same way, one interval after each other, all later layers are taken to be
+passed like that one, and the inferences of a closed loop stand one interval behind each other. Nothing
+rests on the guess: the whole machine runs on from there, and the stream counts as settled only when its
+state recurs.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from archsim.sim.engine import Engine, Warm
+from archsim.task_graph import Alike, Edges, TaskGraph, first_tasks
+
+INFERENCES = 7
+"""That are let into the first layers."""
+
+FOLLOWED = 5
+"""Of these, to their end: the last ones differ, as none comes after them."""
+
+LAYERS = 3
+"""Equal ones that they go through: the second one's tasks stand for those of all later layers."""
+
+_MOST_CORRECTIONS = 1000
+
+
+def guess(
+    graph: TaskGraph,
+    engine: type[Engine],
+    alone: NDArray[np.int64],
+    interval_cycles: float,
+    tolerance_cycles: float,
+) -> NDArray[np.int64] | None:
+    """(tasks,) when the tasks of an inference start in the settled stream, counted from anywhere.
+
+    Args: alone: (tasks,) their starts in an empty machine; interval_cycles: of the stream;
+        tolerance_cycles: by which starts may differ.
+    Returns: None where the graph has too few equal layers, or they are not passed alike.
+    """
+    alike = max(graph.alike, key=lambda some: some.tasks * some.copies, default=None)
+    if alike is None or alike.copies <= LAYERS or not _one_way(graph, alike):
+        return None
+    run = engine(first_tasks(graph, alike.begin(LAYERS)), inferences=INFERENCES)
+    run.advance(FOLLOWED)
+    before, last = run.result().start[-2:]
+    layers = [slice(alike.begin(number), alike.begin(number + 1)) for number in range(LAYERS)]
+    if (np.abs(last[layers[1]] - before[layers[1]] - interval_cycles) > tolerance_cycles).any():
+        return None
+    step = round(float(np.median(last[layers[1]] - last[layers[0]])))
+    start = alone.copy()
+    head, end = alike.begin(2), alike.begin(alike.copies)
+    start[:head] = last[:head]
+    steps = step * np.arange(1, alike.copies - 1)
+    start[head:end] = (last[layers[1]] + steps[:, None]).ravel()
+    start[end:] += start[end - 1] - alone[end - 1]
+    return _consistent(graph, start, interval_cycles)
+
+
+def warm_loop(start: NDArray[np.int64], in_flight: int, interval_cycles: float) -> Warm:
+    """A closed loop in which the first inference leaves in the next cycle, the others one interval each later.
+
+    Args: start: (tasks,) of an inference in the settled stream.
+    """
+    behind = [math.floor(number * interval_cycles) for number in range(in_flight)]
+    return Warm(start, int(start[-1]) - 1 - np.array(behind, dtype=np.int64))
+
+
+def _one_way(graph: TaskGraph, alike: Alike) -> bool:
+    """Whether nothing in the first layers waits for what comes after the layer behind them."""
+    first, last = alike.begin(LAYERS - 1), alike.begin(LAYERS)
+    for edges in (graph.on_finish, graph.on_start):
+        later = slice(int(edges.first[last]), None)
+        if ((edges.target[later] < first) & (edges.distance[later] == 0)).any():
+            return False
+    return True
+
+
+def _consistent(
+    graph: TaskGraph, start: NDArray[np.int64], interval_cycles: float
+) -> NDArray[np.int64] | None:
+    """The starts, put off where a task would start before what it waits for; None where that has no end."""
+    start[graph.entry] = start.min() - 1
+    kinds = [
+        (edges, np.floor(edges.distance * interval_cycles).astype(np.int64), durations)
+        for edges, durations in ((graph.on_finish, graph.latency), (graph.on_start, np.zeros_like(graph.latency)))
+    ]
+    tasks = np.arange(len(graph), dtype=np.int64)
+    for _ in range(_MOST_CORRECTIONS):
+        changed = []
+        for edges, behind, durations in kinds:
+            counts = edges.first[tasks + 1] - edges.first[tasks]
+            source = np.repeat(tasks, counts)
+            within = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
+            edge = np.repeat(edges.first[tasks], counts) + within
+            target, earliest = edges.target[edge], start[source] + durations[source] - behind[edge]
+            late = earliest > start[target]
+            np.maximum.at(start, target[late], earliest[late])
+            changed.append(target[late])
+        tasks = np.unique(np.concatenate(changed)).astype(np.int64)
+        if not len(tasks):
+            return start
+    return None
