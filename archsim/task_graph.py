@@ -37,6 +37,9 @@ Wire = NDArray[np.int32]
 JOIN = -1
 """The resource of a task without resource and duration."""
 
+UNKNOWN = -2
+"""No number of a resource."""
+
 Detail = Literal["module", "array"]
 """What a task stands for: all that a part does for one token, or one read, conversion or row operation."""
 
@@ -322,7 +325,7 @@ class GraphBuilder:
         operations = list(self._operation_index)
         copied = {JOIN: JOIN}
         for resource in {block.resource for block in new.blocks if block.resource != JOIN}:
-            copied[resource] = self._resources.get(self._copied(resource, copy).name, JOIN)
+            copied[resource] = self._resources.get(self._copied(resource, copy).name, UNKNOWN)
         return (
             all(
                 one.resource == copied[other.resource]
@@ -441,13 +444,19 @@ def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
     _, sinks = _ends(on_finish, on_start, tasks)
     leaving = EdgeRows(sinks, np.full_like(sinks, tasks), np.zeros_like(sinks))
     on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, leaving, strict=True)))
-    columns = {
-        name: np.append(getattr(graph, name)[:tasks], getattr(graph, name)[graph.exit])
-        for name in ("resource", "turn", "occupancy", "latency", "operation", "token", "pu")
-    }
+
+    def column(all_tasks: NDArray[np.int32]) -> NDArray[np.int32]:
+        return np.append(all_tasks[:tasks], all_tasks[-1])
+
     return replace(
         graph,
-        **columns,
+        resource=column(graph.resource),
+        turn=column(graph.turn),
+        occupancy=column(graph.occupancy),
+        latency=column(graph.latency),
+        operation=column(graph.operation),
+        token=column(graph.token),
+        pu=column(graph.pu),
         on_finish=_sorted_edges(on_finish, tasks + 1),
         on_start=_sorted_edges(on_start, tasks + 1),
         actions=(),

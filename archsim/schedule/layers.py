@@ -19,9 +19,8 @@ from archsim.workload.operations import Operation, Trace
 def equal_runs(groups: Sequence[Group], machine: Machine, trace: Trace) -> Iterator[tuple[Group, ...]]:
     """All groups in their order, those together that are equal but for names and PUs.
 
-    All of a run are on one chip, each on the PUs that follow those of the one before, as many PUs on each
-    time. Each takes its operands from itself or the one before, all alike, and none but the last gives
-    a result to others.
+    All of a run are on one chip, each as many PUs on as the one before. Each takes its operands from itself
+    or the one before, all alike, and none but the last gives a result to others or to the host.
     """
     consumers: dict[str, set[str]] = {op.id: set() for op in trace.operations}
     for op in trace.operations:
@@ -98,7 +97,7 @@ def _fed_on(run: Sequence[Group], group: Group, consumers: dict[str, set[str]]) 
     """Whether ``group`` takes its operands from the last of ``run`` as that one does from the one before."""
     last, own = operations_of(run[-1]), operations_of(group)
     both = last.keys() | own.keys()
-    if any(op.expert is not None or op.kind == "route" for op in own.values()):
+    if any(not op.after or op.expert is not None or op.kind == "route" for op in own.values()):
         return False
     if not all(consumers[name] and consumers[name] <= both for name in last):
         return False

@@ -99,7 +99,6 @@ class _PhaseLowering:
         for name in operations_of(group):
             self.results[last.name(name)] = copied_spread(self.results[name], last, ahead)
         self.transfers.copy(last, ahead)
-        self.operands.copy(last, ahead)
 
     def _step(self, group: Group, step: Step, *, first: bool) -> None:
         """One operation, or one SVD factor, for the tokens that take part in it."""

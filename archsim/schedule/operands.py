@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archsim.graph_blocks import Copy, shifted
 from archsim.mapping.plan import Step
 from archsim.parts.part import Tokens, Value
 from archsim.schedule.fetch import FetchBuffers, Route
@@ -81,12 +80,6 @@ class Operands:
         context = step.op.kind == "attention_context"
         block = self.buffers.number(f"{scores_of(step.op, self.work.trace).id}.0") if context else number
         return Route(self.transfers, self.buffers, step.pus[place], holder, step.part, block, number)
-
-    def copy(self, copy: Copy, tasks: int) -> None:
-        """Note for a copy of some operations, that many tasks further on, which results are stored."""
-        for (name, pu, holder, split), wire in list(self._stored.items()):
-            if (new := copy.name(name)) != name:
-                self._stored[new, pu + copy.pus, holder, split] = shifted(wire, tasks)
 
     def _holder(self, step: Step, number: int) -> str:
         """The part that stores an operand: keys and values have theirs, and so has what multiplies them.

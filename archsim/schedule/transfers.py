@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from archsim.graph_blocks import Copy, shifted
+from archsim.graph_blocks import Copy
 from archsim.mapping.plan import Takes
 from archsim.parts.part import Tokens, Value
 from archsim.schedule.layers import copied_value
@@ -116,12 +116,6 @@ class Transfers:
         for (name, pu, home), value in list(self._in_pu.items()):
             if (new := copy.name(name)) != name:
                 self._in_pu[new, pu + copy.pus, home] = copied_value(value, tasks)
-        for name, deliveries in list(self._delivered.items()):
-            if (new := copy.name(name)) != name:
-                self._delivered[new] = [
-                    (tuple(pu + copy.pus for pu in receivers), shifted(wire, tasks))
-                    for receivers, wire in deliveries
-                ]
 
     def _summed(self, name: str, pu: int, value: Value, tokens: Tokens, bits: int) -> Value:
         """The value with its partial sums added where they are moved to: the intermediates' part.

@@ -164,7 +164,7 @@ class Server:
             self.longest_queue = len(queue)
 
     def resume(self, ticket: Ticket, finish: int, release: int) -> None:
-        """A task runs already: it finishes and releases its server after so many cycles, or has (0 or less)."""
+        """A task runs already: it finishes and releases its server in so many cycles, or has (0 or less)."""
         self._free -= release > 0
         if release == finish:
             self._schedule(Ending(self._ends, ticket), NORMAL, finish)

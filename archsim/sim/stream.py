@@ -19,9 +19,10 @@ A window below the least interval that the machine allows is still filling or dr
 A loop that has not settled after 12 windows is returned as it is, with ``converged`` false.
 
 Where it begins. Filling a machine takes most of the time, and shows nothing of the settled stream. So a
-graph with equal layers begins in the state that ``sim.warm`` guesses. When that state recurs within a few
-completions, and the interval is the least that the machine allows, the guess was right, and no other
-beginning could be faster. If not, the loop begins anew in an empty machine, as all others do.
+graph with equal layers begins in the state that ``sim.warm`` guesses. When that state recurs before as many
+have left as it takes to fill the machine, and the interval is the least that the machine allows, the guess
+was right, and no other beginning could be faster. If not, the loop begins anew in an empty machine, as all
+others do.
 
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
@@ -49,7 +50,6 @@ TOLERANCE = 1e-3
 """Intervals that differ by less are equal, and a gain in throughput below it is none."""
 
 _LEAST_COMPLETIONS = 24
-_WARM_COMPLETIONS = 6
 _MOST_WINDOWS = 12
 _LIKELY_WINDOWS = 2.5
 
@@ -139,7 +139,7 @@ class _Loops:
     @cached_property
     def _guess(self) -> NDArray[np.int64] | None:
         """(tasks,) the starts of an inference in the settled stream, as far as they can be guessed."""
-        return guess(self._graph, self._engine, self.alone, self.bound_cycles, TOLERANCE * self.bound_cycles)
+        return guess(self._graph, self._engine, self.alone, self.bound_cycles)
 
     def measure(self, in_flight: int) -> Stream:
         """The loop of ``in_flight`` inferences."""
@@ -160,7 +160,8 @@ class _Loops:
 
     def _from_guess(self, in_flight: int) -> tuple[Engine, float, bool] | None:
         """The loop that began in the state that was guessed, if it proves right."""
-        if not self._graph.alike or in_flight * self.bound_cycles < self.alone[self._graph.exit]:
+        fastest = self.bound_cycles * (1 + TOLERANCE)
+        if not self._graph.alike or in_flight * fastest < self.alone[self._graph.exit]:
             return None
         start = self._guess
         if start is None:
@@ -168,12 +169,12 @@ class _Loops:
         warm = warm_loop(start, in_flight, self.bound_cycles)
         engine = self._engine(self._graph, in_flight=in_flight, keep=1, warm=warm)
         watch = _Watch(engine, TOLERANCE * self.bound_cycles)
-        for completion in range(1, _WARM_COMPLETIONS + 1):
+        # filling an empty machine takes about half of those in flight
+        for completion in range(1, max(6, 2 + in_flight // 2) + 1):
             engine.advance(completion)
             interval = watch.recurring_interval()
             if interval is not None:
-                fastest = interval <= self.bound_cycles * (1 + TOLERANCE)
-                return (engine, interval, True) if fastest else None
+                return (engine, interval, True) if interval <= fastest else None
         return None
 
 

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.sim.engine import Engine, Warm
-from archsim.task_graph import Alike, Edges, TaskGraph, first_tasks
+from archsim.task_graph import Alike, TaskGraph, first_tasks
 
-INFERENCES = 7
-"""That are let into the first layers."""
+INFERENCES = 20
+"""That are let into the first layers; the last ones differ, as none come after them."""
 
-FOLLOWED = 5
-"""Of these, to their end: the last ones differ, as none comes after them."""
+FOLLOWED = 16
+"""Of these, to their end at most."""
 
 LAYERS = 3
 """Equal ones that they go through: the second one's tasks stand for those of all later layers."""
@@ -35,22 +35,22 @@ def guess(
     engine: type[Engine],
     alone: NDArray[np.int64],
     interval_cycles: float,
-    tolerance_cycles: float,
 ) -> NDArray[np.int64] | None:
     """(tasks,) when the tasks of an inference start in the settled stream, counted from anywhere.
 
-    Args: alone: (tasks,) their starts in an empty machine; interval_cycles: of the stream;
-        tolerance_cycles: by which starts may differ.
+    Args: alone: (tasks,) their starts in an empty machine; interval_cycles: of the stream.
     Returns: None where the graph has too few equal layers, or they are not passed alike.
     """
     alike = max(graph.alike, key=lambda some: some.tasks * some.copies, default=None)
     if alike is None or alike.copies <= LAYERS or not _one_way(graph, alike):
         return None
-    run = engine(first_tasks(graph, alike.begin(LAYERS)), inferences=INFERENCES)
-    run.advance(FOLLOWED)
-    before, last = run.result().start[-2:]
     layers = [slice(alike.begin(number), alike.begin(number + 1)) for number in range(LAYERS)]
-    if (np.abs(last[layers[1]] - before[layers[1]] - interval_cycles) > tolerance_cycles).any():
+    last = _settled(
+        engine(first_tasks(graph, alike.begin(LAYERS)), inferences=INFERENCES, keep=1),
+        layers[1],
+        interval_cycles,
+    )
+    if last is None:
         return None
     step = round(float(np.median(last[layers[1]] - last[layers[0]])))
     start = alone.copy()
@@ -63,12 +63,26 @@ def guess(
 
 
 def warm_loop(start: NDArray[np.int64], in_flight: int, interval_cycles: float) -> Warm:
-    """A closed loop in which the first inference leaves in the next cycle, the others one interval each later.
+    """A closed loop in which one inference leaves in the next cycle, the others an interval each later.
 
     Args: start: (tasks,) of an inference in the settled stream.
     """
     behind = [math.floor(number * interval_cycles) for number in range(in_flight)]
     return Warm(start, int(start[-1]) - 1 - np.array(behind, dtype=np.int64))
+
+
+def _settled(run: Engine, layer: slice, interval_cycles: float) -> NDArray[np.int64] | None:
+    """(tasks,) the starts of the first inference that goes through a layer as the one before it did."""
+    before = None
+    for inference in range(1, FOLLOWED + 1):
+        run.advance(inference)
+        last = run.last_start()
+        if before is not None:
+            apart = last[layer] - before[layer]
+            if (np.abs(apart - interval_cycles) < 1).all():
+                return last
+        before = last
+    return None
 
 
 def _one_way(graph: TaskGraph, alike: Alike) -> bool:
@@ -88,7 +102,10 @@ def _consistent(
     start[graph.entry] = start.min() - 1
     kinds = [
         (edges, np.floor(edges.distance * interval_cycles).astype(np.int64), durations)
-        for edges, durations in ((graph.on_finish, graph.latency), (graph.on_start, np.zeros_like(graph.latency)))
+        for edges, durations in (
+            (graph.on_finish, graph.latency),
+            (graph.on_start, np.zeros_like(graph.latency)),
+        )
     ]
     tasks = np.arange(len(graph), dtype=np.int64)
     for _ in range(_MOST_CORRECTIONS):
