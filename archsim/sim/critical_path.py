@@ -76,12 +76,11 @@ def critical_path(graph: TaskGraph, start: NDArray[np.int64]) -> CriticalPath:
 def _bound_by_predecessors(graph: TaskGraph, start: NDArray[np.int64]) -> NDArray[np.int32]:
     """(tasks,) which predecessor bound each start, _UNKNOWN where none did."""
     bound = np.full(len(graph), _UNKNOWN, dtype=np.int32)
-    for edges, allowed in ((graph.on_finish, start + graph.latency), (graph.on_start, start)):
-        for first in range(0, len(graph), _SLICE):
+    # what is written last stays: a finish, and of several the earliest, as edges are sorted by source
+    for edges, allowed in ((graph.on_start, start), (graph.on_finish, start + graph.latency)):
+        for first in reversed(range(0, len(graph), _SLICE)):
             source, target = _binding(edges, allowed, start, first, min(first + _SLICE, len(graph)))
-            late = bound[target] == _UNKNOWN
-            # edges are sorted by source: backwards, the earliest of several is written last, and stays
-            bound[target[late][::-1]] = source[late][::-1]
+            bound[target[::-1]] = source[::-1]
     return bound
 
 
@@ -104,9 +103,9 @@ def _walk(graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) 
     """(steps,) the path, from the entry to the exit."""
     holders = _Holders(graph, start, bound)
     before = bound.data
-    task = graph.exit
+    entry, task = graph.entry, graph.exit
     path = [task]
-    while task != graph.entry:
+    while task != entry:
         if before[task] == _UNKNOWN:
             holders.find(task)
         task = before[task]

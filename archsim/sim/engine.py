@@ -62,14 +62,7 @@ class Engine(Protocol):
         """What has been measured until now."""
 
     def glimpse(self) -> Glimpse:
-        """The part of the state that changes all the time, counted like ``state``; it is cheap."""
-
-    def state(self) -> object:
-        """The rest of what the future depends on, counted from the first inference inside.
-
-        A run has the same future at any two times at which glimpse and state are equal. None while
-        inferences are still to enter that lack edges from before the first inference.
-        """
+        """What the future depends on, counted from the first inference inside."""
 
 
 NO_STATE = "a task has started before something that it waits for has happened"
@@ -103,22 +96,31 @@ class Warm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glimpse:
-    """What runs and what waits in queues.
+    """What runs and what waits in queues: after two equal glimpses a run goes on in the same way.
+
+    For they tell what has begun. Suppose that at one of two times with equal glimpses a task has begun and
+    at the other it has not, and that this holds for nothing that it waits for. What it waits for has begun
+    both times, then, has ended the first time, and the second time as well, since it does not run. So the
+    task is in a queue the second time and, queues being equal, the first time too, when it had begun.
+    Edges from before the first inference are as those from inferences that have left.
 
     Args: endings: (endings, 2) sorted: the task, counted from the first one of the first inference inside,
         and whether its finish (0) or the release of its server (1) is to come; cycles: (endings,) until
-        then; queues: the tasks in each queue, each queue ended by -1.
+        then; queues: the tasks in each queue, each queue ended by -1; shifts: (resources,) by how many
+        copies the deal of the first inference inside is ahead.
     """
 
     endings: NDArray[np.int64]
     cycles: NDArray[np.int64]
     queues: NDArray[np.int64]
+    shifts: NDArray[np.int64]
 
     def near(self, other: Glimpse, cycles: float) -> bool:
         """Whether the same tasks run and wait, with no ending more than ``cycles`` earlier or later."""
         return (
             np.array_equal(self.endings, other.endings)
             and np.array_equal(self.queues, other.queues)
+            and np.array_equal(self.shifts, other.shifts)
             and bool((np.abs(self.cycles - other.cycles) <= cycles).all())
         )
 
@@ -237,11 +239,21 @@ class Queues:
 
     def dealt(self, inference: int) -> NDArray[np.int64]:
         """(tasks,) the queue of each task of an inference, -1 for a join."""
-        held = self.graph.resource != JOIN
-        resource = self.graph.resource[held]
-        copy = (self.graph.turn[held] + self.shifts(inference)[resource]) % self.copies[resource]
-        queue = np.full(len(self.graph), -1, dtype=np.int64)
-        queue[held] = (np.cumsum(self.copies) - self.copies)[resource] + copy
+        return self._among(self.copies, self.shifts(inference))
+
+    def _among(self, copies: NDArray[np.int64], ahead: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(tasks,) the queue of each task if tasks go in turn to the first ``copies`` of a resource alone.
+
+        Args: copies, ahead: (resources,) ahead: by how many copies the deal is.
+        """
+        # a join, whose resource is JOIN, takes the last row of these
+        first = np.append(np.cumsum(self.copies) - self.copies, -1)
+        resource = self.graph.resource
+        queue = first[resource]
+        dealt = np.flatnonzero(np.append(copies > 1, False)[resource]) if (copies > 1).any() else []
+        if len(dealt):
+            resource = resource[dealt]
+            queue[dealt] += (self.graph.turn[dealt] + ahead[resource]) % copies[resource]
         return queue
 
     def busy_cycles(self) -> NDArray[np.float64]:
@@ -250,12 +262,10 @@ class Queues:
         With ``g`` the common divisor of the copies and of the tasks dealt in an inference, a copy serves
         the tasks of every g-th turn, each once in copies / g inferences.
         """
-        held = self.graph.resource != JOIN
-        resource = self.graph.resource[held]
         first = np.cumsum(self.copies) - self.copies
         common = np.gcd(self.graph.turns.astype(np.int64), self.copies)
-        share = first[resource] + self.graph.turn[held] % common[resource]
-        busy = np.bincount(share, self.graph.occupancy[held], len(self.resource))
+        share = self._among(common, np.zeros_like(common))
+        busy = np.bincount(share + 1, self.graph.occupancy, len(self.resource) + 1)[1:]
         owner = self.resource
         copy = np.arange(len(owner)) - first[owner]
         servers = np.array([resource.servers for resource in self.resources], dtype=np.int64)

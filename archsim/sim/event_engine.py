@@ -115,7 +115,7 @@ class EventEngine:
         )
 
     def glimpse(self) -> Glimpse:
-        """What runs and what waits in queues: see ``Engine.glimpse``."""
+        """What the future depends on: see ``Engine.glimpse``."""
         base, now = self._oldest * self._size, int(self._clock.now)
         endings = []
         for at, (number, task, inference) in self._clock.pending():
@@ -126,18 +126,8 @@ class EventEngine:
         rows = np.array(sorted(set(endings)), dtype=np.int64).reshape(-1, 3)
         queues = [[number - base for number, _, _ in server.queue] for server in self._servers]
         waiting = itertools.chain.from_iterable([*queue, -1] for queue in queues)
-        return Glimpse(rows[:, :2], rows[:, 2], np.fromiter(waiting, dtype=np.int64))
-
-    def state(self) -> object:
-        """The rest of what the future depends on: see ``Engine.state``."""
-        oldest = self._oldest
-        untouched = next(n for n in itertools.count(oldest) if n not in self._inside and n not in self._gone)
-        if untouched < self._wiring.reach:
-            return None
-        return (
-            self._queues.shifts(oldest).tolist(),
-            sorted(number - oldest for number in self._gone),
-            [(number - oldest, self._inside[number].waits[:]) for number in sorted(self._inside)],
+        return Glimpse(
+            rows[:, :2], rows[:, 2], np.fromiter(waiting, dtype=np.int64), self._queues.shifts(self._oldest)
         )
 
     def _begin(self) -> None:

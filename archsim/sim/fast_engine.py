@@ -26,7 +26,6 @@ _HORIZON = 2**31 - 1
 
 _advance = Native("archsim.sim.fast_kernel", "advance")
 _glimpse = Native("archsim.sim.fast_glimpse", "glimpse")
-_state = Native("archsim.sim.fast_glimpse", "state")
 _resume = Native("archsim.sim.fast_warm", "resume")
 
 _PROGRAMS: WeakKeyDictionary[TaskGraph, Program] = WeakKeyDictionary()
@@ -112,8 +111,9 @@ class FastEngine:
         return self._start_in(int(self._run.counters[layout.LAST]))
 
     def glimpse(self) -> Glimpse:
-        """What runs and what waits in queues: see ``Engine.glimpse``."""
+        """What the future depends on: see ``Engine.glimpse``."""
         run = self._run
+        shifts = self._queues.shifts(int(run.counters[layout.OLDEST]))
         contexts = len(run.context) - int(run.counters[layout.FREE])
         # a slot has two endings to come at most, of three numbers each
         numbers = np.empty(1 + len(run.queue) + 6 * (contexts << self._program.shift), dtype=np.int64)
@@ -121,17 +121,7 @@ class FastEngine:
         split = 1 + 3 * int(numbers[0])
         rows = numbers[1:split].reshape(-1, 3)
         rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-        return Glimpse(rows[:, :2], rows[:, 2], numbers[split:count].copy())
-
-    def state(self) -> object:
-        """The rest of what the future depends on: see ``Engine.state``."""
-        run, program = self._run, self._program
-        oldest, opened = int(run.counters[layout.OLDEST]), int(run.counters[layout.OPENED])
-        if self._loop.keep or opened < self._reach:
-            return None
-        numbers = np.empty(2 * len(program.waits) * (opened - oldest), dtype=np.int64)
-        count = _state(program, run, numbers)
-        return self._queues.shifts(oldest).tobytes(), numbers[:count].tobytes()
+        return Glimpse(rows[:, :2], rows[:, 2], numbers[split:count].copy(), shifts)
 
     def _left_unfinished(self) -> bool:
         """Whether the inference that left last has tasks that its exit did not wait for: those on a cycle."""

@@ -1,4 +1,4 @@
-"""What the future of the compiled loop depends on: ``Engine.glimpse`` and ``Engine.state``, compiled."""
+"""What the future of the compiled loop depends on: ``Engine.glimpse``, compiled."""
 
 # mypy: disable-error-code="no-any-return, assignment"
 
@@ -8,8 +8,6 @@ import numpy as np
 
 from archsim.sim.fast_kernel import compiled, inlined
 from archsim.sim.fast_layout import (
-    CONTEXT,
-    GONE,
     HEAD,
     INFERENCE,
     LATENCY,
@@ -18,9 +16,6 @@ from archsim.sim.fast_layout import (
     NOW,
     OCCUPANCY,
     OLDEST,
-    OPEN,
-    OPENED,
-    STILL,
     Int64,
     Program,
     Progress,
@@ -69,31 +64,4 @@ def glimpse(program: Program, run: Progress, numbers: Int64) -> int:
             slot = -2 - np.int64(run.slot[slot, LINK])
         numbers[count] = -1
         count += 1
-    return count
-
-
-@compiled
-def state(program: Program, run: Progress, numbers: Int64) -> int:
-    """What the tasks of the inferences inside wait for, told where it changes from a task to the next.
-
-    Each change is a task and how many predecessors it waits for, -1 for all of them, -2 for the tasks of
-    an inference that has left. Task 0 is always told, and begins an inference.
-    Returns: how many numbers were written.
-    """
-    count = 0
-    for inference in range(run.counters[OLDEST], run.counters[OPENED]):
-        place = inference & (len(run.ring) - 1)
-        slot = run.ring[place, CONTEXT] << program.shift
-        gone, opened = run.ring[place, GONE] == inference, run.ring[place, OPEN] == inference
-        before = np.int64(0)
-        for task in range(1 if gone else len(program.waits)):
-            still = np.int64(program.waits[task])
-            if opened:
-                still = np.int64(max(run.slot[slot + task, STILL], 0))
-            told = -2 if gone else -1 if still == program.waits[task] else still
-            if task == 0 or told != before:
-                numbers[count] = task
-                numbers[count + 1] = told
-                count += 2
-            before = told
     return count

@@ -2,7 +2,7 @@
 
 How long to simulate. Two rules end the measurement of a loop; whichever comes first.
 
-Recurrence. An engine does the same again after two equal states (see ``Engine.state``). When the state
+Recurrence. An engine does the same again after two equal states (see ``engine.Glimpse``). When the state
 after completion n equals the one after completion m, the stream repeats those n - m completions for ever,
 and their mean interval is that of the endless stream. The previous state is compared, and for longer
 periods a second one, which is replaced whenever completions have grown by half (Brent's method). States
@@ -178,38 +178,24 @@ class _Loops:
         return None
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What an engine looked like after a completion; ``state`` is None where nobody looked."""
-
-    completion: int
-    glimpse: Glimpse
-    state: object
-
-
 class _Watch:
     """Looks after each completion whether an engine is in a state in which it has been."""
 
     def __init__(self, engine: Engine, tolerance_cycles: float) -> None:
         self._engine = engine
         self._tolerance_cycles = tolerance_cycles
-        self._anchor: _Seen | None = None
-        self._previous: _Seen | None = None
+        self._anchor: tuple[int, Glimpse] | None = None
+        self._previous: tuple[int, Glimpse] | None = None
 
     def recurring_interval(self) -> float | None:
         """The mean interval since it was in its present state, None where it has not been."""
         left = self._engine.left
         now, glimpse = len(left), self._engine.glimpse()
-        seen = [each for each in (self._previous, self._anchor) if each]
-        alike = [each for each in seen if glimpse.near(each.glimpse, self._tolerance_cycles)]
-        renew = self._anchor is None or 2 * now >= 3 * self._anchor.completion
-        # the state is large: it is looked at where it may be compared
-        state = self._engine.state() if alike or renew else None
-        for each in alike:
-            if state is not None and state == each.state:
-                return (left[-1] - left[each.completion - 1]) / (now - each.completion)
-        self._previous = _Seen(now, glimpse, state)
-        if renew:
+        for seen in (self._previous, self._anchor):
+            if seen and glimpse.near(seen[1], self._tolerance_cycles):
+                return (left[-1] - left[seen[0] - 1]) / (now - seen[0])
+        self._previous = now, glimpse
+        if self._anchor is None or 2 * now >= 3 * self._anchor[0]:
             self._anchor = self._previous
         return None
 

@@ -100,23 +100,22 @@ def _consistent(
 ) -> NDArray[np.int64] | None:
     """The starts, put off where a task would start before what it waits for; None where that has no end."""
     start[graph.entry] = start.min() - 1
-    kinds = [
-        (edges, np.floor(edges.distance * interval_cycles).astype(np.int64), durations)
-        for edges, durations in (
-            (graph.on_finish, graph.latency),
-            (graph.on_start, np.zeros_like(graph.latency)),
-        )
-    ]
-    tasks = np.arange(len(graph), dtype=np.int64)
+    tasks: NDArray[np.int64] | None = None
     for _ in range(_MOST_CORRECTIONS):
         changed = []
-        for edges, behind, durations in kinds:
-            counts = edges.first[tasks + 1] - edges.first[tasks]
-            source = np.repeat(tasks, counts)
-            within = np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)
-            edge = np.repeat(edges.first[tasks], counts) + within
-            target, earliest = edges.target[edge], start[source] + durations[source] - behind[edge]
-            late = earliest > start[target]
+        for edges, happens in ((graph.on_finish, start + graph.latency), (graph.on_start, start)):
+            if tasks is None:
+                edge, counts = slice(None), np.diff(edges.first)
+                earliest = np.repeat(happens, counts)
+            else:
+                counts = edges.first[tasks + 1] - edges.first[tasks]
+                before = edges.first[tasks] - np.cumsum(counts) + counts
+                edge = np.arange(counts.sum()) + np.repeat(before, counts)
+                earliest = np.repeat(happens[tasks], counts)
+            target, distance = edges.target[edge], edges.distance[edge]
+            later = np.flatnonzero(distance)
+            earliest[later] -= np.floor(distance[later] * interval_cycles).astype(np.int64)
+            late = np.flatnonzero(earliest > start[target])
             np.maximum.at(start, target[late], earliest[late])
             changed.append(target[late])
         tasks = np.unique(np.concatenate(changed)).astype(np.int64)
