@@ -74,6 +74,7 @@ class Warm:
 
     Inference i has been inside for ``age_cycles[i]`` cycles, and done what ``start`` says by then. More
     tasks may hold a resource than it has servers; then it serves no other until enough have released it.
+    What waits for nothing but a server is in its queue in the order in which it came to be ready.
 
     Args: start: (tasks,) cycles of an inference's life at which its tasks start; but the entry is over;
         age_cycles: (inferences,) the oldest first.
@@ -250,10 +251,9 @@ class Queues:
         first = np.append(np.cumsum(self.copies) - self.copies, -1)
         resource = self.graph.resource
         queue = first[resource]
-        dealt = np.flatnonzero(np.append(copies > 1, False)[resource]) if (copies > 1).any() else []
-        if len(dealt):
-            resource = resource[dealt]
-            queue[dealt] += (self.graph.turn[dealt] + ahead[resource]) % copies[resource]
+        dealt = np.flatnonzero(np.append(copies > 1, False)[resource])
+        resource = resource[dealt]
+        queue[dealt] += (self.graph.turn[dealt] + ahead[resource]) % copies[resource]
         return queue
 
     def busy_cycles(self) -> NDArray[np.float64]:

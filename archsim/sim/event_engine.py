@@ -141,34 +141,46 @@ class EventEngine:
     def _resume(self, warm: Warm) -> None:
         """Let the first inferences be as far as ``warm`` says."""
         start, ages = warm.of(self._first())
-        graph, joins = self._graph, Joins()
-        ends = [start + durations for durations in (graph.latency, graph.occupancy)]
-        begun = [start <= age for age in ages.tolist()]
+        ends = [start + durations for durations in (self._graph.latency, self._graph.occupancy)]
+        since: dict[int, NDArray[np.int64]] = {}
         for number, age in enumerate(ages.tolist()):
-            done = ends[0] <= age
-            for edges, satisfied in ((self._wiring.on_finish, done), (self._wiring.on_start, begun[number])):
-                source = np.repeat(satisfied, np.diff(edges.first))
-                for later in np.unique(edges.distance[source]).tolist():
-                    if self._inferences is None or number + later < self._inferences:
-                        waits = self._touch(number + later).waits
-                        for target in edges.target[source & (edges.distance == later)].tolist():
+            for edges, happens in (
+                (self._wiring.on_finish, ends[0] - age),
+                (self._wiring.on_start, start - age),
+            ):
+                cycles = np.repeat(happens, np.diff(edges.first))
+                for distance in np.unique(edges.distance[cycles <= 0]).tolist():
+                    later = number + distance
+                    if self._inferences is None or later < self._inferences:
+                        some = (cycles <= 0) & (edges.distance == distance)
+                        targets, waits = edges.target[some], self._touch(later).waits
+                        for target in targets.tolist():
                             waits[target] -= 1
+                        last = since.setdefault(later, np.full(self._size, -(2**62)))
+                        np.maximum.at(last, targets, cycles[some])
+        ready: list[tuple[int, Ticket]] = []
+        joins: Joins = []
         for number, age in enumerate(ages.tolist()):
             inference = self._inside[number]
             inference.start = array("q", (start - age).tolist())
-            if np.array(inference.waits)[begun[number]].any():
+            begun, waits_on = start <= age, np.array(inference.waits)
+            if waits_on[begun].any():
                 raise ValueError(NO_STATE)
-            for task in np.flatnonzero(begun[number] & (graph.resource != JOIN)).tolist():
+            for task in np.flatnonzero(begun & (self._graph.resource != JOIN)).tolist():
                 finish, release = (int(end[task]) - age for end in ends)
                 if finish > 0 or release > 0:
                     ticket = (inference.base + task, task, inference)
                     inference.servers[task].resume(ticket, finish, release)
-            for task in np.flatnonzero(~begun[number]).tolist():
-                if not inference.waits[task]:
-                    if self._is_join[task]:
-                        joins.append((inference, task))
-                    else:
-                        self._arbiter.announce((inference.base + task, task, inference))
+            for task in np.flatnonzero(~begun & (waits_on == 0)).tolist():
+                if self._is_join[task]:
+                    joins.append((inference, task))
+                else:
+                    ticket = (inference.base + task, task, inference)
+                    ready.append((int(since[number][task]), ticket))
+        for _, ticket in sorted(ready, key=lambda row: (row[0], row[1][0])):
+            server = ticket[2].servers[ticket[1]]
+            server.enter(ticket, 0)
+            self._arbiter.contend(server)
         self._pass(joins)
 
     def _touch(self, number: int) -> Inference:

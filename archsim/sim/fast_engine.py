@@ -275,7 +275,7 @@ def _grown(program: Program, run: Progress) -> Progress:
         ring=ring,
         free=free,
         later=_longer(run.later, slots),
-        ready=_longer(run.ready, slots),
+        ready=np.empty(slots, dtype=np.int32),
         key=np.empty(slots, dtype=np.int64),
         work=_longer(run.work, 2 * slots),
     )

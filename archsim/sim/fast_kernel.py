@@ -26,6 +26,7 @@ from archsim.sim.fast_layout import (
     BEGUN,
     CONTEXT,
     COPIES,
+    DIRTY,
     DONE,
     ENDINGS,
     FINISH,
@@ -51,7 +52,6 @@ from archsim.sim.fast_layout import (
     PAUSE_AFTER,
     PENDING,
     QUEUE,
-    READY,
     SERVERS,
     START,
     STILL,
@@ -265,12 +265,13 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _follow(program, run, loop, work, ready):  # type: ignore[no-untyped-def]
+def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
     """Follow the edges of what finished or started, joins included: the tasks that became ready.
 
     An entry of the work is 2 * slot for a finish, 2 * slot + 1 for a start.
     """
     shift, mask = program.shift, (1 << program.shift) - 1
+    ready = 0
     while work:
         work -= 1
         event = run.work[work]
@@ -311,6 +312,23 @@ def _follow(program, run, loop, work, ready):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def queue_up(program, run, slot, dirty):  # type: ignore[no-untyped-def]
+    """Put a task at the end of its queue: the queues to look at."""
+    queue = _queue_of(program, run, slot & ((1 << program.shift) - 1), slot >> program.shift)
+    run.slot[slot, LINK] = -1
+    if run.queue[queue, HEAD] < 0:
+        run.queue[queue, HEAD] = slot
+    else:
+        run.slot[run.queue[queue, TAIL], LINK] = -2 - slot
+    run.queue[queue, TAIL] = slot
+    if not run.queue[queue, MARKED]:
+        run.queue[queue, MARKED] = 1
+        run.dirty[dirty] = queue
+        dirty += 1
+    return dirty
+
+
+@inlined
 def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
     """Put the ready tasks into their queues, in the order of their numbers: the queues to look at."""
     shift, mask = program.shift, (1 << program.shift) - 1
@@ -324,17 +342,7 @@ def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
             _sort(run.key, run.ready, ready)
     for i in range(ready):
         slot = np.int64(run.ready[i])
-        queue = _queue_of(program, run, slot & mask, slot >> shift)
-        run.slot[slot, LINK] = -1
-        if run.queue[queue, HEAD] < 0:
-            run.queue[queue, HEAD] = slot
-        else:
-            run.slot[run.queue[queue, TAIL], LINK] = -2 - slot
-        run.queue[queue, TAIL] = slot
-        if not run.queue[queue, MARKED]:
-            run.queue[queue, MARKED] = 1
-            run.dirty[dirty] = queue
-            dirty += 1
+        dirty = queue_up(program, run, slot, dirty)
     return dirty
 
 
@@ -386,8 +394,8 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
         if instants > PAUSE_AFTER:
             return PAUSE
         node = np.int64(-1)
-        work, ready = counters[WORK], counters[READY]
-        counters[WORK], counters[READY] = 0, 0
+        work, dirty = counters[WORK], counters[DIRTY]
+        counters[WORK], counters[DIRTY] = 0, 0
         if not counters[BEGUN]:
             counters[BEGUN] = 1
             for inference in range(loop.first):
@@ -395,7 +403,7 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
                 run.slot[slot, BEGAN] = 0
                 run.work[work] = 2 * slot
                 work += 1
-        elif not work and not ready:
+        elif not work and not dirty:
             if counters[PENDING] + counters[LATER] == 0:
                 return STUCK
             found = -1
@@ -408,10 +416,10 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
             node = np.int64(run.wheel[spoke])
             run.wheel[spoke] = -1
             run.filled[spoke >> 6] &= ~(np.uint64(1) << np.uint64(spoke & 63))
-        while node >= 0 or work or ready:  # the rounds of this instant
-            dirty, work = _end(program, run, node, 0, work)
-            ready = _follow(program, run, loop, work, ready)
+        while node >= 0 or work or dirty:  # the rounds of this instant
+            dirty, work = _end(program, run, node, dirty, work)
+            ready = _follow(program, run, loop, work)
             dirty = _enter(program, run, ready, dirty)
             node, work = _start(program, run, dirty)
-            ready = 0
+            dirty = 0
     return DONE

@@ -17,14 +17,17 @@ has come to look whether somebody pressed Ctrl-C, or cycles no longer fit into a
 PAUSE_AFTER = 1 << 20
 """Instants, some tenths of a second, after which the loop comes back."""
 
-NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN, WORK, READY = range(11)
+NOW, LEFT, OPENED, FREE, OLDEST, LATER, PENDING, LAST, BEGUN, WORK, DIRTY = range(11)
 """Counters: the cycle, inferences that left, the youngest inference with a context plus one, contexts that
 are free, the oldest inference that has not left, endings beyond the wheel, endings on it, the context of the
-inference that left last (-1 for none), whether the first inferences have entered; work and ready tasks of a
-round that is still to come."""
+inference that left last (-1 for none), whether the first inferences have entered; work and queues to
+look at in a round that is still to come."""
 
 NEVER = 2**62
 """A cycle that does not come."""
+
+LONG_AGO = 2**31 - 2
+"""As many cycles ago as a slot of 32 bits can tell."""
 
 CHUNK = 64
 """Tasks that are looked at together where a run begins in a machine at work."""

@@ -6,19 +6,30 @@ from __future__ import annotations
 
 import numpy as np
 
-from archsim.sim.fast_kernel import _open, _queue_of, _schedule, _take, compiled, inlined
+from archsim.sim.fast_kernel import (
+    _open,
+    _queue_of,
+    _schedule,
+    _sort,
+    _take,
+    compiled,
+    inlined,
+    queue_up,
+)
 from archsim.sim.fast_layout import (
     BEGAN,
     BEGUN,
     CHUNK,
     CONTEXT,
+    DIRTY,
     ENDINGS,
     FINISH,
+    INFERENCE,
     LATENCY,
+    LONG_AGO,
     NEVER,
     OCCUPANCY,
     QUEUE,
-    READY,
     SERVERS,
     START,
     STILL,
@@ -61,37 +72,50 @@ def _quiet(program: Program, start: Int64, quiet: Int64, distant: Int64) -> tupl
 
 
 @inlined
-def _count_down(program, run, slot, target):  # type: ignore[no-untyped-def]
-    """Something has happened that a task waits for, which may be ready then."""
+def _count_down(program, run, slot, target, cycle, ready):  # type: ignore[no-untyped-def]
+    """Something has happened in ``cycle`` that a task waits for: how many are ready then, joins apart.
+
+    When the last of it has happened stands in BEGAN until the task begins.
+    """
     still = run.slot[slot, STILL] - 1
     run.slot[slot, STILL] = still
+    run.slot[slot, BEGAN] = max(np.int64(run.slot[slot, BEGAN]), cycle)
     if still == 0:
         if program.task[target, QUEUE] == -1:
             run.slot[slot, BEGAN] = 0
             run.work[run.counters[WORK]] = 2 * slot
             run.counters[WORK] += 1
         else:
-            run.ready[run.counters[READY]] = slot
-            run.counters[READY] += 1
+            run.ready[ready] = slot
+            ready += 1
+    return ready
 
 
 @compiled
-def _near(program: Program, run: Progress, start: Int64, now: int, base: int, task: int) -> None:
-    """Tasks that have not begun no longer wait for what a task of their inference has done."""
+def _near(program: Program, run: Progress, start: Int64, now: int, base: int, task: int, ready: int) -> int:
+    """Tasks that have not begun no longer wait for what a task of their inference has done: those ready."""
     for column in (FINISH, START):
         happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
         if happens <= now:
             for edge in range(program.task[task, column], program.task[task + 1, column]):
                 target = program.edge[edge]
                 if target >= 0 and start[target] > now:
-                    _count_down(program, run, base + target, target)
+                    ready = _count_down(program, run, base + target, target, happens - now, ready)
+    return ready
 
 
 @compiled
 def _far(
-    program: Program, run: Progress, loop: Loop, start: Int64, age: Int64, inference: int, task: int
-) -> int:
-    """The same for tasks of later inferences; how many of these have begun too early."""
+    program: Program,
+    run: Progress,
+    loop: Loop,
+    start: Int64,
+    age: Int64,
+    inference: int,
+    task: int,
+    ready: int,
+) -> tuple[int, int]:
+    """The same for tasks of later inferences, and how many of these have begun too early."""
     early = 0
     for column in (FINISH, START):
         happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
@@ -104,8 +128,8 @@ def _far(
                 early += happens > age[inference]
             elif happens <= age[inference] and (loop.inferences < 0 or later < loop.inferences):
                 base = _open(program, run, loop, later) << program.shift
-                _count_down(program, run, base + target, target)
-    return early
+                ready = _count_down(program, run, base + target, target, happens - age[inference], ready)
+    return ready, early
 
 
 @inlined
@@ -124,6 +148,21 @@ def _hold(program, run, slot, release, finish):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def _queue(program: Program, run: Progress, loop: Loop, ready: int) -> None:
+    """Put the ready tasks into their queues, those that have been ready for longest first."""
+    tasks, mask = len(program.waits), (1 << program.shift) - 1
+    for place in range(ready):
+        slot = np.int64(run.ready[place])
+        number = run.context[slot >> program.shift, INFERENCE] * tasks + (slot & mask)
+        run.key[place] = np.int64(run.slot[slot, BEGAN]) * (loop.first * tasks) + number
+    _sort(run.key, run.ready, ready)
+    dirty = 0
+    for place in range(ready):
+        dirty = queue_up(program, run, np.int64(run.ready[place]), dirty)
+    run.counters[DIRTY] = dirty
+
+
+@compiled
 def resume(
     program: Program, run: Progress, loop: Loop, start: Int64, age: Int64, quiet: Int64, distant: Int64
 ) -> int:
@@ -138,11 +177,13 @@ def resume(
     if early:
         return early
     run.counters[BEGUN] = 1
+    ready = 0
     for inference in range(loop.first):
         base, now = _take(run, inference) << program.shift, age[inference]
         for task in range(tasks):
-            run.slot[base + task, STILL] = 0 if start[task] <= now else program.waits[task]
-            run.slot[base + task, BEGAN] = start[task] - now
+            begun = start[task] <= now
+            run.slot[base + task, STILL] = 0 if begun else program.waits[task]
+            run.slot[base + task, BEGAN] = start[task] - now if begun else -LONG_AGO
         for edge in range(len(program.far)):
             if program.far[edge, 1] > inference and start[program.far[edge, 0]] > now:
                 run.slot[base + program.far[edge, 0], STILL] -= 1
@@ -150,16 +191,18 @@ def resume(
         now = age[inference]
         base = np.int64(run.ring[inference & (len(run.ring) - 1), CONTEXT]) << program.shift
         for place in range(many):
-            early += _far(program, run, loop, start, age, inference, distant[place])
+            ready, wrong = _far(program, run, loop, start, age, inference, distant[place], ready)
+            early += wrong
         for chunk in range(len(quiet)):
             if quiet[chunk, 0] > now or quiet[chunk, 1] <= now:
                 continue
             for task in range(chunk * CHUNK, min(tasks, (chunk + 1) * CHUNK)):
                 if start[task] > now:
                     continue
-                _near(program, run, start, now, base, task)
+                ready = _near(program, run, start, now, base, task, ready)
                 release = start[task] + program.task[task, OCCUPANCY] - now
                 finish = start[task] + program.task[task, LATENCY] - now
                 if program.task[task, QUEUE] != -1 and (release > 0 or finish > 0):
                     _hold(program, run, base + task, release, finish)
+    _queue(program, run, loop, ready)
     return early
