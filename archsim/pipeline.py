@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
 from archsim.mapping.plan import Plan, Step
 from archsim.parts.activity import ACTIVITY
-from archsim.parts.part import Held
+from archsim.parts.part import Held, Part, Programming
 from archsim.results.bottleneck import bottleneck, bounding_classes, times
 from archsim.results.collect import Setting, collect
 from archsim.results.record import Result
@@ -323,39 +323,62 @@ class _Macs:
     def __init__(self, trace: Trace) -> None:
         self.phases = list(phase_tokens(trace))
         self._attendance = Attendance(trace)
+        self._counts: dict[str, int] = {}
+        self._keys = sum(int(tokens.keys.sum()) for _, tokens in self.phases)
 
     def of(self, op: Operation, weights: int) -> int:
         """MACs of one inference in an operation: ``weights`` a token, or what it attends to."""
-        macs = 0
-        for phase, tokens in self.phases:
-            which = self._attendance.which(op, phase, tokens)
-            count = len(tokens) if which is None else len(which)
-            macs += count * weights
-            if op.family == "attention":
-                macs += op.macs(1) * int(tokens.keys.sum())
-        return macs
+        return self._tokens(op) * weights + (op.macs(1) * self._keys if op.family == "attention" else 0)
+
+    def _tokens(self, op: Operation) -> int:
+        """Tokens that take part in an operation."""
+        key = self._attendance.key(op)
+        if key not in self._counts:
+            taking = [(self._attendance.which(op, phase, tokens), tokens) for phase, tokens in self.phases]
+            self._counts[key] = sum(len(tokens if which is None else which) for which, tokens in taking)
+        return self._counts[key]
 
 
 def _programming(machine: Machine, plan: Plan) -> dict[str, float]:
     """Writing all weights once: PUs side by side, no faster than each chip's global bus brings them."""
-    by_pu: dict[int, list[Held]] = {}
-    for pu, held in _held(plan):
-        by_pu.setdefault(pu, []).append(held)
-    time_ns = energy_pj = 0.0
     nbytes: dict[int, int] = {}
     by_chip: dict[int, list[Held]] = {}
-    for pu, weights in by_pu.items():
-        by_chip.setdefault(pu // machine.pus, []).extend(weights)
-        for part in machine.parts.values():
-            own = part.program([held for held in weights if held.part == part.name])
-            time_ns, energy_pj = max(time_ns, own.time_ns), energy_pj + own.energy_pj
-        chip = pu // machine.pus
-        nbytes[chip] = nbytes.get(chip, 0) + sum(
+    time_ns = energy_pj = 0.0
+    for weights, pus in _alike_pus(plan):
+        own = _programmed(machine.parts, weights)
+        time_ns, energy_pj = max(time_ns, own.time_ns), energy_pj + own.energy_pj * len(pus)
+        of_pu = sum(
             held.stored.rows * held.stored.columns * held.stored.bits // 8 * held.copies for held in weights
         )
+        for chip in (pu // machine.pus for pu in pus):
+            nbytes[chip] = nbytes.get(chip, 0) + of_pu
+            by_chip.setdefault(chip, []).extend(weights)
     for weights in by_chip.values():
-        for part in machine.chip_parts.values():
-            own = part.program([held for held in weights if held.part == part.name])
-            time_ns, energy_pj = max(time_ns, own.time_ns), energy_pj + own.energy_pj
+        own = _programmed(machine.chip_parts, weights)
+        time_ns, energy_pj = max(time_ns, own.time_ns), energy_pj + own.energy_pj
     arrival = int(machine.global_bus.cycles(max(nbytes.values(), default=0))) / machine.clock_ghz
     return {"time_ns": max(time_ns, arrival), "energy_pj": energy_pj}
+
+
+def _alike_pus(plan: Plan) -> Iterator[tuple[list[Held], list[int]]]:
+    """What PUs hold that hold the same but for names, as the first of them does, and which PUs these are."""
+    places: dict[int, list[tuple[int, int, int, int]]] = {}
+    weights: dict[int, list[Held]] = {}
+    for group in plan.groups:
+        for number, step in enumerate(group.steps):
+            for place, (pu, held) in enumerate(zip(step.pus, step.held, strict=False)):
+                if held is not None:
+                    places.setdefault(pu, []).append((*group.sort, number, place))
+                    weights.setdefault(pu, []).append(held)
+    alike: dict[tuple[tuple[int, int, int, int], ...], list[int]] = {}
+    for pu, held_at in places.items():
+        alike.setdefault(tuple(held_at), []).append(pu)
+    for pus in alike.values():
+        yield weights[pus[0]], pus
+
+
+def _programmed(parts: Mapping[str, Part], weights: Sequence[Held]) -> Programming:
+    """Writing these weights into parts that are written side by side."""
+    each = [part.program([held for held in weights if held.part == name]) for name, part in parts.items()]
+    time_ns = max((own.time_ns for own in each), default=0.0)
+    return Programming(time_ns, sum(own.energy_pj for own in each))

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from archsim.errors import ArchsimError, SimulationError
 from archsim.explore.store import Outcome, Status
-from archsim.explore.structure import structure, timing_digest
+from archsim.explore.structure import Timing, structure
 from archsim.explore.subject import Subject
 from archsim.explore.version import RESULT_VERSION
 from archsim.explore.workload import trace_digest
@@ -84,7 +84,7 @@ class Evaluator:
         """The run of a graph, perhaps one that a graph with other counts of actions had."""
         options = self.subject.options
         plan, graph = prepare(machine, trace, **options)
-        alike = (timing_digest(graph), machine.mapping.in_flight, in_flight_limit(plan))
+        alike = (Timing(graph), machine.mapping.in_flight, in_flight_limit(plan))
         settled = self._timings.get(
             alike, lambda: settle(run_prepared(machine, trace, plan, graph, engine=ENGINE, **options))
         )

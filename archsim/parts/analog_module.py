@@ -298,12 +298,18 @@ class AnalogModule:
 
     def _shallow_buffer(self, held: Sequence[Held], precision: Precision) -> Iterator[str]:
         """Fewer results than are under way at full pace; the matrix that needs most is named."""
-        needs: list[tuple[int, str]] = []
+        needs: dict[tuple[Any, ...], tuple[int, str]] = {}
         for each in held:
-            timing = self._mean_timing(each.stored, precision)
-            under_way = Fraction(int(timing.latency) * each.copies, int(_shortened(timing, each))) + 1
-            needs.append((math.ceil(under_way / _registers(each)), each.stored.name))
-        need, matrix = max(needs, default=(0, ""), key=lambda one: one[0])
+            stored = each.stored
+            # matrices of equal layers need the same, but where their inputs were measured
+            of = stored.name if self.measured is not None else ""
+            speed = (each.speed.numerator, each.speed.denominator)
+            kind = (of, stored.rows, stored.bits, stored.regions, each.copies, speed)
+            if kind not in needs:
+                timing = self._mean_timing(stored, precision)
+                under_way = Fraction(int(timing.latency) * each.copies, int(_shortened(timing, each))) + 1
+                needs[kind] = (math.ceil(under_way / _registers(each)), stored.name)
+        need, matrix = max(needs.values(), default=(0, ""), key=lambda one: one[0])
         if need > self.model.output_buffer_tokens:
             yield (
                 f"{self.name}: output_buffer_tokens is {self.model.output_buffer_tokens} and throttles "

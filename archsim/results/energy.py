@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
@@ -12,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.cost.entry import Charge
+from archsim.graph_blocks import ActionCount
 from archsim.task_graph import TaskGraph
 
 _SLICE = 1 << 20
 """Windows that are looked at together, which bounds the memory."""
+
+_CYCLES_A_TASK = 4
+"""Cycles of a period up to which it is looked at cycle by cycle: sorting the tasks would take longer."""
 
 STATIC = "static"
 """The row of each breakdown that leakage stands in."""
@@ -57,18 +61,17 @@ def action_counts(graph: TaskGraph) -> dict[str, float]:
 def dynamic_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> Breakdown:
     """The energy of all actions of one inference."""
     component: dict[str, float] = {}
+    for action, count in action_counts(graph).items():
+        for charge in charges[action]:
+            component[charge.component] = component.get(charge.component, 0.0) + count * charge.energy_pj
     spent, charged = np.zeros(len(graph.operations)), np.zeros(len(graph.operations), dtype=bool)
-    prices = {
-        action: [(charge.component, charge.energy_pj) for charge in each] for action, each in charges.items()
-    }
-    for block in graph.actions:
-        total = block.total
-        for part, energy_pj in prices[block.action]:
-            component[part] = component.get(part, 0.0) + total * energy_pj
-        if prices[block.action]:
-            operations = graph.operation[block.firsts]
-            each = total / block.copies * sum(energy_pj for _, energy_pj in prices[block.action])
-            np.add.at(spent, operations, each)
+    prices = _prices(charges)
+    for blocks in _by_tasks(graph):
+        priced = [block for block in blocks if charges[block.action]]
+        if priced:
+            operations = graph.operation[priced[0].firsts]
+            energy_pj = sum(block.total * prices[block.action] for block in priced)
+            np.add.at(spent, operations, energy_pj / priced[0].copies)
             charged[operations] = True
     operation: dict[str, float] = {}
     layer: dict[str, float] = {}
@@ -87,16 +90,29 @@ def operation_name(graph: TaskGraph, operation: int) -> str:
 
 def task_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> NDArray[np.float64]:
     """(tasks,) energy of each task in pJ."""
-    energy = np.zeros(len(graph))
-    prices = {action: sum(charge.energy_pj for charge in each) for action, each in charges.items()}
-    for _, blocks in groupby(graph.actions, key=attrgetter("first")):
+    # behind the last copy is room for a whole stride: all copies are then rows of one table
+    energy = np.zeros(len(graph) + max((block.stride for block in graph.actions), default=0))
+    prices = _prices(charges)
+    for blocks in _by_tasks(graph):
         # what the same tasks do is summed up before it is written: most counts are one number for all
         spent: NDArray[np.float64] | float = 0.0
         for block in blocks:
             spent = spent + prices[block.action] * block.count
-        for first in block.firsts.tolist():
-            energy[first : first + block.tasks] += spent
-    return energy
+        copies, stride = block.copies, block.stride or block.tasks
+        table = energy[block.first : block.first + copies * stride].reshape(copies, stride)
+        table[:, : block.tasks] += spent
+    return energy[: len(graph)]
+
+
+def _prices(charges: Mapping[str, tuple[Charge, ...]]) -> dict[str, float]:
+    """What each action costs in all components together, in pJ."""
+    return {action: sum(charge.energy_pj for charge in each) for action, each in charges.items()}
+
+
+def _by_tasks(graph: TaskGraph) -> Iterator[list[ActionCount]]:
+    """The counts of actions, those of the same tasks together."""
+    for _, blocks in groupby(graph.actions, key=attrgetter("first", "tasks", "copies")):
+        yield list(blocks)
 
 
 def peak_power_mw(
@@ -112,13 +128,47 @@ def peak_power_mw(
     Args: energy: (tasks,) pJ, spent evenly while a task holds its resource; start: (tasks,) of one
         inference in the settled stream. Its schedule is folded onto one period.
     """
-    time, spent = _folded_energy(energy, start, occupancy, period_cycles)
     whole, part = divmod(window_cycles, period_cycles)
-    fullest = max(
-        _fullest_window(time, spent, time[first : first + _SLICE], part)
-        for first in range(0, len(time), _SLICE)
-    )
-    return float((whole * spent[-1] + fullest) / (window_cycles / clock_ghz))
+    in_cycles = period_cycles % 1 == 0 and part % 1 == 0
+    if in_cycles and period_cycles <= _CYCLES_A_TASK * len(energy):
+        in_cycle = _energy_by_cycle(energy, start, occupancy, int(period_cycles))
+        total, fullest = energy.sum(), _fullest_cycles(in_cycle, int(part))
+    else:
+        time, spent = _folded_energy(energy, start, occupancy, period_cycles)
+        total = spent[-1]
+        fullest = max(
+            _fullest_window(time, spent, time[first : first + _SLICE], part)
+            for first in range(0, len(time), _SLICE)
+        )
+    return float((whole * total + fullest) / (window_cycles / clock_ghz))
+
+
+def _energy_by_cycle(
+    energy: NDArray[np.float64], start: NDArray[np.int64], occupancy: NDArray[np.int32], period: int
+) -> NDArray[np.float64]:
+    """(period,) the energy of each cycle of one period; see ``_folded_energy``."""
+    length = np.maximum(occupancy, 1)
+    power = energy / length
+    end = start + length
+    laps_before, laps = start // period, end // period
+    change = np.bincount(start - laps_before * period, power, period)
+    change -= np.bincount(end - laps * period, power, period)
+    laps -= laps_before
+    change[0] += (laps * power).sum()
+    return np.cumsum(change)
+
+
+def _fullest_cycles(in_cycle: NDArray[np.float64], part: int) -> float:
+    """The most energy in ``part`` cycles of a period: power is constant in each cycle.
+
+    In rows of that many cycles, a window is the rest of a row and as much of the next one as is missing.
+    Sums over the whole period would lose digits of what is in a window.
+    """
+    if not part:
+        return 0.0
+    rows = 1 + -(-len(in_cycle) // part)
+    until = np.cumsum(np.resize(in_cycle, (rows, part)), axis=1)
+    return float((until[:-1, -1:] - until[:-1] + until[1:]).max())
 
 
 def _fullest_window(

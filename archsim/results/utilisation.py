@@ -23,7 +23,8 @@ def utilisation(graph: TaskGraph, interval_cycles: float) -> dict[str, float]:
     """
     busy: dict[str, float] = {}
     servers: dict[str, int] = {}
-    for resource, cycles in zip(graph.resources, graph.busy_cycles().tolist(), strict=True):
+    cycles_of = _busy_cycles(graph, np.zeros(len(graph.operations), dtype=np.int64), 1)[0]
+    for resource, cycles in zip(graph.resources, cycles_of.tolist(), strict=True):
         busy[resource.part] = busy.get(resource.part, 0.0) + cycles
         servers[resource.part] = servers.get(resource.part, 0) + resource.servers * resource.copies
     return {part: busy[part] / (servers[part] * interval_cycles) for part in sorted(busy)}
@@ -66,12 +67,12 @@ def _busy_cycles(graph: TaskGraph, row_of: NDArray[np.int64], rows: int) -> NDAr
 
     Args: row_of: (operations,).
     """
-    width = len(graph.resources)
+    # joins, whose resource is -1, stand in the first column of their row, which is left out
+    width = len(graph.resources) + 1
+    begin = 1 + row_of * width
     busy = np.zeros(rows * width)
     for first in range(0, len(graph), _CHUNK):
         some = slice(first, first + _CHUNK)
-        resource = graph.resource[some]
-        real = np.flatnonzero(resource >= 0)
-        cell = row_of[graph.operation[some][real]] * width + resource[real]
-        busy += np.bincount(cell, graph.occupancy[some][real], len(busy))
-    return busy.reshape(rows, width)
+        cell = begin[graph.operation[some]] + graph.resource[some]
+        busy += np.bincount(cell, graph.occupancy[some], len(busy))
+    return busy.reshape(rows, width)[:, 1:]

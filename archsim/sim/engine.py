@@ -86,10 +86,12 @@ class Warm:
     def of(self, inferences: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """``start`` and ``age_cycles`` of as many inferences.
 
-        Raises: ValueError: when there are others.
+        Raises: ValueError: when there are others, or one of them has left.
         """
         if len(self.age_cycles) != inferences:
             raise ValueError(f"{inferences} inferences are inside, not {len(self.age_cycles)}")
+        if (self.age_cycles >= self.start[-1]).any():
+            raise ValueError("an inference that has left is not inside")
         start = self.start.copy()
         start[0] = min(int(start.min()), int(self.age_cycles.min())) - 1
         return start, self.age_cycles

@@ -142,6 +142,10 @@ class EventEngine:
         """Let the first inferences be as far as ``warm`` says."""
         start, ages = warm.of(self._first())
         ends = [start + durations for durations in (self._graph.latency, self._graph.occupancy)]
+        for edges, happens in ((self._wiring.on_finish, ends[0]), (self._wiring.on_start, start)):
+            early = np.repeat(happens, np.diff(edges.first)) > start[edges.target]
+            if (early & (edges.distance == 0)).any():
+                raise ValueError(NO_STATE)
         since: dict[int, NDArray[np.int64]] = {}
         for number, age in enumerate(ages.tolist()):
             for edges, happens in (
@@ -249,12 +253,20 @@ class EventEngine:
             if task in self._finish_far:
                 joins += self._satisfy_far(self._finish_far[task], inference)
 
+    def _keep(self, inference: Inference) -> None:
+        """Keep the schedule of an inference that leaves; of several at once the youngest is the last."""
+        kept, at_once = self._kept, bool(self.left) and self.left[-1] == self._clock.now
+        if not at_once or not kept or kept[-1].number < inference.number:
+            kept.append(inference)
+        elif kept.maxlen != 1:
+            kept.insert(len(kept) - 1, inference)
+
     def _leave(self, inference: Inference) -> None:
         """Drop an inference whose exit has finished."""
         if any(inference.waits):
             raise deadlock(self._graph)
         del self._inside[inference.number]
-        self._kept.append(inference)
+        self._keep(inference)
         self._gone.add(inference.number)
         while self._oldest in self._gone:
             self._gone.remove(self._oldest)

@@ -68,6 +68,8 @@ class FastEngine:
         self._run = _progress(self._program, self._queues, contexts, self._wheel_size())
         if warm is not None:
             start, age = warm.of(first)
+            if int((age.max() - start).max()) >= layout.LONG_AGO:
+                self._widen()
             quiet = np.empty((-(-len(graph) // layout.CHUNK), 2), dtype=np.int64)
             if _resume(self._program, self._run, self._loop, start, age, quiet, np.empty_like(start)):
                 raise ValueError(NO_STATE)
@@ -101,13 +103,10 @@ class FastEngine:
             if why == layout.GROW:
                 self._run = _grown(self._program, self._run)
             if why == layout.WIDEN:
-                self._run = self._run._replace(slot=self._run.slot.astype(np.int64))
-                self._loop = self._loop._replace(horizon=layout.NEVER)
+                self._widen()
 
     def last_start(self) -> NDArray[np.int64]:
         """(tasks,) start of each task of the inference that left last."""
-        if self._loop.keep:
-            return self._start_of(self._run.counters[layout.LEFT] - 1)
         return self._start_in(int(self._run.counters[layout.LAST]))
 
     def glimpse(self) -> Glimpse:
@@ -123,6 +122,11 @@ class FastEngine:
         rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
         return Glimpse(rows[:, :2], rows[:, 2], numbers[split:count].copy(), shifts)
 
+    def _widen(self) -> None:
+        """Let slots hold cycles of 64 bits."""
+        self._run = self._run._replace(slot=self._run.slot.astype(np.int64))
+        self._loop = self._loop._replace(horizon=layout.NEVER)
+
     def _left_unfinished(self) -> bool:
         """Whether the inference that left last has tasks that its exit did not wait for: those on a cycle."""
         last = int(self._run.counters[layout.LAST])
@@ -132,7 +136,8 @@ class FastEngine:
     def result(self) -> Run:
         """What the run measured; queues are not watched, the event engine does that."""
         if self._loop.keep:
-            order = np.arange(self._run.counters[layout.LEFT])
+            numbers = np.arange(self._run.counters[layout.OPENED])
+            order = numbers[self._run.ring[numbers & (len(self._run.ring) - 1), layout.GONE] == numbers]
             start = np.stack([self._start_of(int(number)) for number in order])
         else:
             last = self._run.counters[layout.LAST]

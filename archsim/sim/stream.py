@@ -20,9 +20,9 @@ A loop that has not settled after 12 windows is returned as it is, with ``conver
 
 Where it begins. Filling a machine takes most of the time, and shows nothing of the settled stream. So a
 graph with equal layers begins in the state that ``sim.warm`` guesses. When that state recurs before as many
-have left as it takes to fill the machine, and the interval is the least that the machine allows, the guess
-was right, and no other beginning could be faster. If not, the loop begins anew in an empty machine, as all
-others do.
+have left as it takes to fill the machine, and the interval is the least that the machine allows, the loop
+has settled, and none can be faster. If not, it begins anew in an empty machine, as all others do. (A loop may
+have several settled states. From an empty machine it may need more in flight to come to one as fast.)
 
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
@@ -170,8 +170,8 @@ class _Loops:
         engine = self._engine(self._graph, in_flight=in_flight, keep=1, warm=warm)
         watch = _Watch(engine, TOLERANCE * self.bound_cycles)
         # filling an empty machine takes about half of those in flight
-        for completion in range(1, max(6, 2 + in_flight // 2) + 1):
-            engine.advance(completion)
+        while len(engine.left) < max(6, 2 + in_flight // 2):
+            engine.advance(len(engine.left) + 1)
             interval = watch.recurring_interval()
             if interval is not None:
                 return (engine, interval, True) if interval <= fastest else None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import archsim
 from archsim.cost.entry import Cost, Section
 from archsim.errors import MappingError
-from archsim.explore.structure import structure, timing_digest
+from archsim.explore.structure import Timing, structure
 from archsim.hardware.machine import HardwareModel, Machine, build_machine
 from archsim.pipeline import prepare
+from archsim.task_graph import GraphBuilder, TaskGraph
 from archsim.workload.operations import Trace
 
 MACHINES = sorted((Path(archsim.__file__).parents[1] / "hwconfigs").glob("*.yaml"))
@@ -50,7 +53,7 @@ def test_a_graph_does_not_depend_on_costs(file: Path, small: Trace) -> None:
             prepare(free, small)
         return
     other, same = prepare(free, small)
-    assert timing_digest(graph) == timing_digest(same)
+    assert Timing(graph) == Timing(same)
     assert plan == other
     assert [str(block) for block in graph.actions] == [str(block) for block in same.actions]
 
@@ -87,13 +90,58 @@ def test_everything_else_is(preset: str, settings: dict[str, Any]) -> None:
     assert structure(changed(preset).model) != structure(changed(preset, **settings).model)
 
 
-def test_a_digest_is_of_the_timing(preset: str, small: Trace) -> None:
+def test_a_timing_is_all_but_the_counts(preset: str, small: Trace) -> None:
     """Whole copies: SLC and MLC take the same cycles and other actions; a slower read takes other cycles."""
     whole = {"mapping__replication": "none"}
     graphs = [
         prepare(changed(preset, **whole, **settings), small)[1]
         for settings in ({}, {"mapping__slc_rate": 1}, {"pu__parts__analog__array__read_ns": 101})
     ]
-    first, slc, slower = map(timing_digest, graphs)
+    first, slc, slower = map(Timing, graphs)
     assert first == slc != slower
+    assert {first: "known"}.get(slc) == "known"
+    assert slower not in {first: "known"}
     assert [block.total for block in graphs[0].actions] != [block.total for block in graphs[1].actions]
+
+
+def two_tokens() -> TaskGraph:
+    """Two tokens go over a bus to two copies of an array, through a buffer for one."""
+    graph = GraphBuilder()
+    tokens = np.arange(2)
+    graph.begin_operation("l0.q", 0)
+    moved = graph.add(graph.resource("bus", "bus"), 1, 2, tokens)
+    used = graph.add(graph.resource("array", "analog", copies=2), 3, 4, tokens, [moved], {"analog.read": 1.0})
+    graph.ring(used, moved, 1, from_start=True)
+    return graph.build()
+
+
+TIMED = ("resource", "turn", "occupancy", "latency", "operation", "token", "pu", "turns")
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_every_column_belongs_to_the_timing(name: str) -> None:
+    graph = two_tokens()
+    column = getattr(graph, name).copy()
+    column[-1] += 1
+    assert Timing(graph) == Timing(two_tokens())
+    assert Timing(graph) != Timing(replace(graph, **{name: column}))
+
+
+@pytest.mark.parametrize("edges", ["on_finish", "on_start"])
+@pytest.mark.parametrize("name", ["first", "target", "distance"])
+def test_every_edge_belongs_to_the_timing(edges: str, name: str) -> None:
+    graph = two_tokens()
+    column = getattr(getattr(graph, edges), name).copy()
+    column[0] += 1
+    other = replace(graph, **{edges: replace(getattr(graph, edges), **{name: column})})
+    assert Timing(graph) != Timing(other)
+
+
+def test_names_belong_to_the_timing_and_counts_do_not() -> None:
+    graph = two_tokens()
+    resources = tuple(replace(each, servers=2) for each in graph.resources)
+    assert Timing(graph) != Timing(replace(graph, resources=resources))
+    assert Timing(graph) != Timing(replace(graph, operations=("", *graph.operations[1:])))
+    assert Timing(graph) != Timing(replace(graph, layers=(7, *graph.layers[1:])))
+    assert Timing(graph) == Timing(replace(graph, actions=()))
+    assert Timing(graph) != graph

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 import archsim.results.energy as energy_module
 from archsim.cost.entry import Charge
+from archsim.graph_blocks import ActionCount
 from archsim.results.energy import (
     action_counts,
     dynamic_energy,
@@ -123,6 +126,40 @@ def test_peak_power_is_that_of_the_fullest_window(
     assert peak(tasks, period, window) == pytest.approx(max(windows) / window, abs=1e-9)
 
 
+many = st.lists(
+    st.tuples(st.integers(-300, 300), st.integers(0, 90), st.floats(0, 1e6)), min_size=10, max_size=40
+)
+
+
+@given(many, st.integers(1, 40), st.integers(1, 200))
+def test_cycle_by_cycle_and_from_change_to_change_are_the_same(
+    tasks: list[tuple[int, int, float]], period: int, window: int
+) -> None:
+    """The way for whole cycles and the general one, with starts before cycle 0, too, as streams have."""
+    start, occupancy, energy = (np.array(column) for column in zip(*tasks, strict=True))
+    part = window % period
+    in_cycle = energy_module._energy_by_cycle(energy, start, occupancy.astype(np.int32), period)
+    time, spent = energy_module._folded_energy(energy, start, occupancy.astype(np.int32), float(period))
+    whole = energy.sum()
+    assert spent[-1] == pytest.approx(whole, rel=1e-12)
+    assert np.cumsum(in_cycle) == pytest.approx(
+        np.interp(np.arange(1, period + 1), time, spent), rel=1e-12, abs=1e-12 * whole
+    )
+    fullest = energy_module._fullest_cycles(in_cycle, part)
+    general = energy_module._fullest_window(time, spent, time, float(part))
+    assert fullest == pytest.approx(general, rel=1e-12, abs=1e-12 * whole)
+
+
+@pytest.mark.parametrize(("period", "window"), [(12.5, 4.0), (12.0, 3.5), (1000.0, 4.0)])
+def test_fractions_of_cycles_and_long_periods_are_looked_at_from_change_to_change(
+    period: float, window: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks of 2 and 3 pJ a cycle run side by side in cycles 2 to 5: 5 pJ in each cycle of the window."""
+    monkeypatch.delattr(energy_module, "_energy_by_cycle")
+    tasks = [(0, 6, 12.0), (2, 4, 12.0), (0, 1, 0.0)]
+    assert peak(tasks, period, window) == pytest.approx(5.0)
+
+
 def test_prices_of_several_actions_of_a_task_add_up_in_the_order_in_which_they_were_counted() -> None:
     graph = GraphBuilder()
     resource = graph.resource("alu", "alu")
@@ -140,3 +177,16 @@ def test_prices_of_several_actions_of_a_task_add_up_in_the_order_in_which_they_w
 def test_digit_by_digit_is_the_order_that_comparing_gives(values: list[float]) -> None:
     numbers = np.array(values, dtype=np.float64) + 0.0  # no -0.0, whose bits are larger than all
     assert energy_module._stable_order(numbers).tolist() == np.argsort(numbers, kind="stable").tolist()
+
+
+def test_the_copies_of_a_count_are_priced_like_the_count() -> None:
+    """Three copies of two tasks with a gap of one between them; the last ends where the graph does."""
+    graph = graph_of_three_operations()
+    # tasks 1 and 2 are l0.add's, 3 and 4 l1.add's, 5 and 6 out's; 7 is the exit
+    counts = (ActionCount(0, 2, "alu.add", np.array([1.0, 2.0]), copies=3, stride=3),)
+    copied = replace(graph, actions=counts)
+    # 2.5 pJ an addition, in tasks 0 and 1, 3 and 4, 6 and 7
+    assert task_energy(copied, CHARGES).tolist() == [2.5, 5, 0, 2.5, 5, 0, 2.5, 5]
+    assert dynamic_energy(copied, CHARGES).by_component == {"alu.adder": 18.0, "alu.register": 4.5}
+    # a copy's energy is that of the operation of its first task: entry, l1.add and out
+    assert dynamic_energy(copied, CHARGES).by_operation == {"entry": 7.5, "add": 7.5, "out": 7.5}
