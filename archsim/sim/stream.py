@@ -19,10 +19,10 @@ A window below the least interval that the machine allows is still filling or dr
 A loop that has not settled after 12 windows is returned as it is, with ``converged`` false.
 
 Where it begins. Filling a machine takes most of the time, and shows nothing of the settled stream. So a
-graph with equal layers begins in the state that ``sim.warm`` guesses. When that state recurs before as many
-have left as it takes to fill the machine, and the interval is the least that the machine allows, the loop
-has settled, and none can be faster. If not, it begins anew in an empty machine, as all others do. (A loop may
-have several settled states. From an empty machine it may need more in flight to come to one as fast.)
+graph with equal layers begins in the state that ``sim.warm`` guesses. When it settles from there, by the same
+rules, at the least interval that the machine allows, none can be faster. If not, it begins anew in an empty
+machine, as all others do. (A loop may have several settled states. From an empty machine it may need more in
+flight to come to one as fast.)
 
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
@@ -148,18 +148,19 @@ class _Loops:
         return self.measured[in_flight]
 
     def _simulate(self, in_flight: int) -> Stream:
-        settled = self._from_guess(in_flight)
-        if settled is None:
+        engine, converged = self._warm(in_flight), False
+        if engine is not None:
+            interval, converged = _settle(engine, in_flight, self.bound_cycles, warm=True)
+        if engine is None or not converged:
             engine = self._engine(self._graph, in_flight=in_flight, keep=1)
-            settled = (engine, *_settle(engine, in_flight, self.bound_cycles))
-        engine, interval, converged = settled
+            interval, converged = _settle(engine, in_flight, self.bound_cycles, warm=False)
         self._inferences += len(engine.left) + in_flight / 2
         start = engine.last_start()
         finish = start + self._graph.latency
         return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
 
-    def _from_guess(self, in_flight: int) -> tuple[Engine, float, bool] | None:
-        """The loop that began in the state that was guessed, if it proves right."""
+    def _warm(self, in_flight: int) -> Engine | None:
+        """The loop in the state that it is guessed to settle in, if it may be as fast as any."""
         fastest = self.bound_cycles * (1 + TOLERANCE)
         if not self._graph.alike or in_flight * fastest < self.alone[self._graph.exit]:
             return None
@@ -167,15 +168,7 @@ class _Loops:
         if start is None:
             return None
         warm = warm_loop(start, in_flight, self.bound_cycles)
-        engine = self._engine(self._graph, in_flight=in_flight, keep=1, warm=warm)
-        watch = _Watch(engine, TOLERANCE * self.bound_cycles)
-        # filling an empty machine takes about half of those in flight
-        while len(engine.left) < max(6, 2 + in_flight // 2):
-            engine.advance(len(engine.left) + 1)
-            interval = watch.recurring_interval()
-            if interval is not None:
-                return (engine, interval, True) if interval <= fastest else None
-        return None
+        return self._engine(self._graph, in_flight=in_flight, keep=1, warm=warm)
 
 
 class _Watch:
@@ -200,21 +193,29 @@ class _Watch:
         return None
 
 
-def _settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float, bool]:
-    """Advance until one of the rules applies: the mean interval, and whether it settled."""
+def _settle(engine: Engine, in_flight: int, bound_cycles: float, *, warm: bool) -> tuple[float, bool]:
+    """Advance until one of the rules applies: the mean interval, and whether it settled.
+
+    Args: warm: whether it began in a guessed state: then only the least interval is a result.
+    """
     left = engine.left
     watch = _Watch(engine, TOLERANCE * bound_cycles)
+    fastest = bound_cycles * (1 + TOLERANCE) if warm else math.inf
     least = max(2 * in_flight + 1, _LEAST_COMPLETIONS)
-    most = max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)
+    most = least if warm else max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)
     while True:
         engine.advance(len(left) + 1)
         recurring = watch.recurring_interval()
         if recurring is not None:
-            return recurring, True
+            return recurring, recurring <= fastest
         now = len(left)
-        if now < least:
+        if now <= in_flight:
             continue
         last = (left[-1] - left[-1 - in_flight]) / in_flight
+        if last > fastest:
+            return last, False
+        if now < least:
+            continue
         before = (left[-1 - in_flight] - left[-1 - 2 * in_flight]) / in_flight
         possible = last >= bound_cycles * (1 - TOLERANCE)
         if possible and abs(last - before) <= TOLERANCE * last:
@@ -224,10 +225,13 @@ def _settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float,
 
 
 def _search(loops: _Loops, limit: int | None, latency: int) -> Stream:
-    """The smallest loop beyond which throughput rises by less than the tolerance."""
+    """The smallest loop beyond which throughput rises by less than the tolerance.
+
+    Of those that may be as fast as the fastest, inferences inside for no longer than one alone.
+    """
     best, searched = _gallop(loops, math.ceil(latency / loops.bound_cycles), limit)
     enough = best.interval_cycles * (1 + TOLERANCE)
-    low, high = max(1, math.ceil(latency / enough)), best.in_flight
+    low, high = max(1, math.ceil(latency / best.interval_cycles)), best.in_flight
     for in_flight, loop in loops.measured.items():
         if loop.interval_cycles <= enough:
             high = min(high, in_flight)

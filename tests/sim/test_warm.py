@@ -571,7 +571,7 @@ def cold(monkeypatch):
 
     def measure(graph, engine=FastEngine, in_flight="auto"):
         with monkeypatch.context() as patch:
-            patch.setattr(stream._Loops, "_from_guess", lambda self, in_flight: None)
+            patch.setattr(stream._Loops, "_warm", lambda self, in_flight: None)
             return measure_stream(graph, engine, in_flight, None)
 
     return measure
