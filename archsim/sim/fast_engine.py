@@ -66,6 +66,7 @@ class FastEngine:
             horizon=_HORIZON - self._longest(),
         )
         self._run = _progress(self._program, self._queues, contexts, self._wheel_size())
+        self._warm = warm
         if warm is not None:
             start, age = warm.of(first)
             if int((age.max() - start).max()) >= layout.LONG_AGO:
@@ -130,8 +131,11 @@ class FastEngine:
     def _left_unfinished(self) -> bool:
         """Whether the inference that left last has tasks that its exit did not wait for: those on a cycle."""
         last = int(self._run.counters[layout.LAST])
-        base = last << self._program.shift
-        return last >= 0 and bool((self._run.slot[base : base + len(self._graph), layout.STILL] > 0).any())
+        if last < 0:
+            return False
+        base, seen = last << self._program.shift, self._seen(last)
+        still = self._run.slot[base : base + len(self._graph), layout.STILL]
+        return bool((still[seen] > 0).any()) or (self._warm is None and not seen.all())
 
     def result(self) -> Run:
         """What the run measured; queues are not watched, the event engine does that."""
@@ -158,7 +162,19 @@ class FastEngine:
 
     def _start_in(self, context: int) -> NDArray[np.int64]:
         base = context << self._program.shift
-        return self._run.slot[base : base + len(self._program.waits), layout.BEGAN].astype(np.int64)
+        start = self._run.slot[base : base + len(self._program.waits), layout.BEGAN].astype(np.int64)
+        number = int(self._run.context[context, layout.INFERENCE])
+        if self._warm is not None and number < len(self._warm.age_cycles):
+            over = ~self._seen(context)
+            start[over] = self._warm.start[over] - self._warm.age_cycles[number]
+        return start
+
+    def _seen(self, context: int) -> NDArray[np.bool_]:
+        """(tasks,) whether the slots of a context are set: where not, all was over before it was taken."""
+        first = context << self._program.shift >> layout.CHUNK_BITS
+        chunks = -(-len(self._graph) // layout.CHUNK)
+        seen = self._run.seen[first : first + chunks].astype(bool)
+        return np.repeat(seen, layout.CHUNK)[: len(self._graph)]
 
     def _wheel_size(self) -> int:
         """A power of two of cycles that holds the longest duration, if it is not too long."""
@@ -219,7 +235,7 @@ def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
     owner = resource[dealt]
     copies = [first[owner], queues.copies[owner], graph.turn[dealt], graph.turns[owner]]
     return Program(
-        shift=max(1, (len(graph) - 1).bit_length()),
+        shift=max(layout.CHUNK_BITS, (len(graph) - 1).bit_length()),
         exit=graph.exit,
         reach=wiring.reach,
         task=task,
@@ -246,6 +262,7 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int) -> Pr
     return Progress(
         counters=counters,
         slot=np.empty((slots, 2), dtype=np.int32),
+        seen=np.zeros(slots >> layout.CHUNK_BITS, dtype=np.uint8),
         context=np.zeros((contexts, 3), dtype=np.int64),
         ring=np.full((_ring(contexts), 3), -1, dtype=np.int64),
         free=np.arange(contexts, dtype=np.int32)[::-1].copy(),
@@ -276,6 +293,7 @@ def _grown(program: Program, run: Progress) -> Progress:
     return run._replace(
         counters=counters,
         slot=_longer(run.slot, slots),
+        seen=_longer(run.seen, slots >> layout.CHUNK_BITS),
         context=_longer(run.context, more),
         ring=ring,
         free=free,

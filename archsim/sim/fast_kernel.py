@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 from archsim.sim.fast_layout import (
     BEGAN,
     BEGUN,
+    CHUNK,
+    CHUNK_BITS,
     CONTEXT,
     COPIES,
     DIRTY,
@@ -83,8 +85,8 @@ def inlined(function: Any) -> Any:
 
 
 @compiled
-def _take(run: Progress, inference: int) -> int:
-    """A context for an inference; its slots are to be set."""
+def take(program: Program, run: Progress, inference: int) -> int:
+    """A context for an inference, of which no slot is set."""
     counters, place = run.counters, inference & (len(run.ring) - 1)
     counters[FREE] -= 1
     context = run.free[counters[FREE]]
@@ -92,25 +94,39 @@ def _take(run: Progress, inference: int) -> int:
     run.ring[place, CONTEXT] = context
     run.context[context, INFERENCE] = inference
     counters[OPENED] = max(counters[OPENED], inference + 1)
+    for chunk in range(context << program.shift >> CHUNK_BITS, (context + 1) << program.shift >> CHUNK_BITS):
+        run.seen[chunk] = 0
     return context
 
 
 @compiled
-def _open(program: Program, run: Progress, loop: Loop, inference: int) -> int:
+def set_chunk(program: Program, run: Progress, slot: int) -> None:
+    """Set the slots beside ``slot``, which waits for everything, as they do."""
+    first = slot & ~(CHUNK - 1)
+    task = first & ((1 << program.shift) - 1)
+    for place in range(min(CHUNK, len(program.waits) - task)):
+        run.slot[first + place, STILL] = program.waits[task + place]
+    run.seen[slot >> CHUNK_BITS] = 1
+
+
+@compiled
+def open_context(program: Program, run: Progress, loop: Loop, inference: int) -> int:
     """The context of an inference, made when it is first asked for."""
     place = inference & (len(run.ring) - 1)
     if run.ring[place, OPEN] == inference:
         return run.ring[place, CONTEXT]
-    context = _take(run, inference)
+    context = take(program, run, inference)
     base = context << program.shift
-    for task in range(len(program.waits)):
-        run.slot[base + task, STILL] = program.waits[task]
+    set_chunk(program, run, base)
     if loop.in_flight > 0 and inference >= loop.in_flight:
         run.slot[base, STILL] += 1  # the entry waits for an inference to leave
     if inference < program.reach:
         for edge in range(len(program.far)):
             if program.far[edge, 1] > inference:
-                run.slot[base + program.far[edge, 0], STILL] -= 1
+                slot = base + program.far[edge, 0]
+                if not run.seen[slot >> CHUNK_BITS]:
+                    set_chunk(program, run, slot)
+                run.slot[slot, STILL] -= 1
     return context
 
 
@@ -147,7 +163,7 @@ def _free(run: Progress, context: int) -> None:
 
 
 @compiled
-def _sort(key: Int64, slot: Int32, count: int) -> None:
+def sort(key: Int64, slot: Int32, count: int) -> None:
     """Sort the first entries by key, in place: Shell's sort, since most come in order or nearly so."""
     gap = 1
     while gap < count // 3:
@@ -208,7 +224,7 @@ def _later(run: Progress, found: int) -> int:
 
 
 @inlined
-def _queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
+def queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
     """The queue of a task: its resource's, or that of the copy that it is dealt to."""
     queue = np.int64(program.task[task, QUEUE])
     if queue < 0:
@@ -219,7 +235,7 @@ def _queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _schedule(run, node, wait):  # type: ignore[no-untyped-def]
+def schedule(run, node, wait):  # type: ignore[no-untyped-def]
     """An ending comes after ``wait`` cycles, one at least."""
     spokes, at = len(run.wheel) - 1, run.counters[NOW] + wait
     if wait <= spokes:
@@ -248,9 +264,9 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
         run.counters[PENDING] -= 1
         run.context[context, ENDINGS] -= 1
         if occupancy != latency and (ending & 1) == (occupancy < latency):
-            _schedule(run, ending ^ 1, abs(latency - occupancy))
+            schedule(run, ending ^ 1, abs(latency - occupancy))
         if ending & 1 or occupancy == latency:
-            queue = _queue_of(program, run, task, context)
+            queue = queue_of(program, run, task, context)
             run.queue[queue, SERVERS] += 1
             if run.queue[queue, HEAD] >= 0 and not run.queue[queue, MARKED]:
                 run.queue[queue, MARKED] = 1
@@ -297,7 +313,9 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
                 later = run.context[context, INFERENCE] + distance
                 if loop.inferences >= 0 and later >= loop.inferences:
                     continue
-                other = (_open(program, run, loop, later) << shift) + target
+                other = (open_context(program, run, loop, later) << shift) + target
+            if not run.seen[other >> CHUNK_BITS]:
+                set_chunk(program, run, other)
             still = run.slot[other, STILL] - 1
             run.slot[other, STILL] = still
             if still == 0:
@@ -314,7 +332,7 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
 @inlined
 def queue_up(program, run, slot, dirty):  # type: ignore[no-untyped-def]
     """Put a task at the end of its queue: the queues to look at."""
-    queue = _queue_of(program, run, slot & ((1 << program.shift) - 1), slot >> program.shift)
+    queue = queue_of(program, run, slot & ((1 << program.shift) - 1), slot >> program.shift)
     run.slot[slot, LINK] = -1
     if run.queue[queue, HEAD] < 0:
         run.queue[queue, HEAD] = slot
@@ -339,7 +357,7 @@ def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
             run.key[i] = run.context[slot >> shift, INFERENCE] * len(program.waits) + (slot & mask)
             in_order = in_order and (i == 0 or run.key[i - 1] < run.key[i])
         if not in_order:
-            _sort(run.key, run.ready, ready)
+            sort(run.key, run.ready, ready)
     for i in range(ready):
         slot = np.int64(run.ready[i])
         dirty = queue_up(program, run, slot, dirty)
@@ -366,7 +384,7 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
             run.context[context, ENDINGS] += 1 if occupancy == latency else 2
             ending = 2 * slot + (occupancy < latency)
             if occupancy and latency:
-                _schedule(run, ending, min(occupancy, latency))
+                schedule(run, ending, min(occupancy, latency))
             else:
                 run.slot[slot, LINK] = -2 - node
                 node = ending
@@ -399,7 +417,7 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
         if not counters[BEGUN]:
             counters[BEGUN] = 1
             for inference in range(loop.first):
-                slot = _open(program, run, loop, inference) << program.shift
+                slot = open_context(program, run, loop, inference) << program.shift
                 run.slot[slot, BEGAN] = 0
                 run.work[work] = 2 * slot
                 work += 1

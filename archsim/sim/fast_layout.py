@@ -29,8 +29,9 @@ NEVER = 2**62
 LONG_AGO = 2**31 - 2
 """As many cycles ago as a slot of 32 bits can tell."""
 
-CHUNK = 64
-"""Tasks that are looked at together where a run begins in a machine at work."""
+CHUNK_BITS = 6
+CHUNK = 1 << CHUNK_BITS
+"""Slots that are set together, when the first of them is needed: most are, long after an inference enters."""
 
 QUEUE, OCCUPANCY, LATENCY, FINISH, START = range(5)
 """Columns of a task: its queue, -1 for a join, or for a task that is dealt to copies -2 - its row of
@@ -59,9 +60,10 @@ CONTEXT, OPEN, GONE = range(3)
 class Program(NamedTuple):
     """A graph as the loop follows it.
 
-    Args: task: (tasks + 1, 5); dealt: (dealt tasks, 4); waits: (tasks,) predecessors; edge: (edges,) the
-        target, or -1 - row of ``far`` where it is in a later inference; far: (far edges, 2) target and
-        distance: they do not exist from before the first inference; reach: their longest distance.
+    Args: shift: bits of a task's number, CHUNK_BITS at least; task: (tasks + 1, 5); dealt: (dealt tasks, 4);
+        waits: (tasks,) predecessors; edge: (edges,) the target, or -1 - row of ``far`` where it is in a later
+        inference; far: (far edges, 2) target and distance: they do not exist from before the first
+        inference; reach: their longest distance.
     """
 
     shift: int
@@ -94,15 +96,16 @@ class Loop(NamedTuple):
 class Progress(NamedTuple):
     """Where a run stands; all arrays change in place.
 
-    Args: slot: (slots, 2), of 32 bits until cycles need more; context: (contexts, 3); ring: (ring, 3);
-        free: stack of contexts; queue: (queues, 4); dirty: queues to look at in a round; wheel: (cycles,)
-        first node; filled: bits of the wheel; later: (endings, 2) cycle and node of those beyond it; ready,
-        key, work: tasks that became ready, their numbers, and events whose edges are to be followed; left:
-        cycles at which inferences left.
+    Args: slot: (slots, 2), of 32 bits until cycles need more; seen: (chunks,) whether the slots of each are
+        set; context: (contexts, 3); ring: (ring, 3); free: stack of contexts; queue: (queues, 4); dirty:
+        queues to look at in a round; wheel: (cycles,) first node; filled: bits of the wheel; later:
+        (endings, 2) cycle and node of those beyond it; ready, key, work: tasks that became ready, their
+        numbers, and events whose edges are to be followed; left: cycles at which inferences left.
     """
 
     counters: Int64
     slot: NDArray[np.signedinteger[Any]]
+    seen: NDArray[np.uint8]
     context: Int64
     ring: Int64
     free: Int32

@@ -7,19 +7,21 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.sim.fast_kernel import (
-    _open,
-    _queue_of,
-    _schedule,
-    _sort,
-    _take,
     compiled,
     inlined,
+    open_context,
+    queue_of,
     queue_up,
+    schedule,
+    set_chunk,
+    sort,
+    take,
 )
 from archsim.sim.fast_layout import (
     BEGAN,
     BEGUN,
     CHUNK,
+    CHUNK_BITS,
     CONTEXT,
     DIRTY,
     ENDINGS,
@@ -72,11 +74,21 @@ def _quiet(program: Program, start: Int64, quiet: Int64, distant: Int64) -> tupl
 
 
 @inlined
+def _need(program, run, slot):  # type: ignore[no-untyped-def]
+    """Set the slots beside one of a task that has not begun, if they are not."""
+    if not run.seen[slot >> CHUNK_BITS]:
+        set_chunk(program, run, slot)
+        for place in range(slot & ~(CHUNK - 1), (slot | (CHUNK - 1)) + 1):
+            run.slot[place, BEGAN] = -LONG_AGO
+
+
+@inlined
 def _count_down(program, run, slot, target, cycle, ready):  # type: ignore[no-untyped-def]
     """Something has happened in ``cycle`` that a task waits for: how many are ready then, joins apart.
 
     When the last of it has happened stands in BEGAN until the task begins.
     """
+    _need(program, run, slot)
     still = run.slot[slot, STILL] - 1
     run.slot[slot, STILL] = still
     run.slot[slot, BEGAN] = max(np.int64(run.slot[slot, BEGAN]), cycle)
@@ -127,7 +139,7 @@ def _far(
             if later < loop.first and start[target] <= age[later]:
                 early += happens > age[inference]
             elif happens <= age[inference] and (loop.inferences < 0 or later < loop.inferences):
-                base = _open(program, run, loop, later) << program.shift
+                base = open_context(program, run, loop, later) << program.shift
                 ready = _count_down(program, run, base + target, target, happens - age[inference], ready)
     return ready, early
 
@@ -137,14 +149,14 @@ def _hold(program, run, slot, release, finish):  # type: ignore[no-untyped-def]
     """A task runs: it releases its server and finishes in so many cycles, or has (0 or less)."""
     task, context = slot & ((1 << program.shift) - 1), slot >> program.shift
     if release > 0:
-        run.queue[_queue_of(program, run, task, context), SERVERS] -= 1
+        run.queue[queue_of(program, run, task, context), SERVERS] -= 1
     if release == finish:
         run.context[context, ENDINGS] += 1
-        _schedule(run, 2 * slot, release)
+        schedule(run, 2 * slot, release)
     else:
         run.context[context, ENDINGS] += (release > 0) + (finish > 0)
         finishes = finish > 0 and (release <= 0 or finish < release)
-        _schedule(run, 2 * slot + (not finishes), finish if finishes else release)
+        schedule(run, 2 * slot + (not finishes), finish if finishes else release)
 
 
 @compiled
@@ -155,7 +167,7 @@ def _queue(program: Program, run: Progress, loop: Loop, ready: int) -> None:
         slot = np.int64(run.ready[place])
         number = run.context[slot >> program.shift, INFERENCE] * tasks + (slot & mask)
         run.key[place] = np.int64(run.slot[slot, BEGAN]) * (loop.first * tasks) + number
-    _sort(run.key, run.ready, ready)
+    sort(run.key, run.ready, ready)
     dirty = 0
     for place in range(ready):
         dirty = queue_up(program, run, np.int64(run.ready[place]), dirty)
@@ -179,13 +191,18 @@ def resume(
     run.counters[BEGUN] = 1
     ready = 0
     for inference in range(loop.first):
-        base, now = _take(run, inference) << program.shift, age[inference]
-        for task in range(tasks):
-            begun = start[task] <= now
-            run.slot[base + task, STILL] = 0 if begun else program.waits[task]
-            run.slot[base + task, BEGAN] = start[task] - now if begun else -LONG_AGO
+        base, now = take(program, run, inference) << program.shift, age[inference]
+        for chunk in range(len(quiet)):
+            # slots of chunks in which all is over are not needed
+            if quiet[chunk, 0] <= now and quiet[chunk, 1] > now:
+                run.seen[(base >> CHUNK_BITS) + chunk] = 1
+                for task in range(chunk * CHUNK, min(tasks, (chunk + 1) * CHUNK)):
+                    begun = start[task] <= now
+                    run.slot[base + task, STILL] = 0 if begun else program.waits[task]
+                    run.slot[base + task, BEGAN] = start[task] - now if begun else -LONG_AGO
         for edge in range(len(program.far)):
             if program.far[edge, 1] > inference and start[program.far[edge, 0]] > now:
+                _need(program, run, base + program.far[edge, 0])
                 run.slot[base + program.far[edge, 0], STILL] -= 1
     for inference in range(loop.first):
         now = age[inference]
