@@ -97,7 +97,8 @@ def test_expected_and_sampled_cycles_agree(flare: Load) -> None:
     )
     a, b = (result.throughput["interval_ns"] for result in (expected, sampled))
     assert abs(a - b) / a < 0.02
-    assert expected.energy_pj["by_component"]["analog.adc"] == sampled.energy_pj["by_component"]["analog.adc"]
+    adc = [each.energy_pj["by_component"]["analog.adc"] for each in (expected, sampled)]
+    assert adc[0] == pytest.approx(adc[1], rel=1e-12)  # equal layers are one product, others a sum
 
 
 def test_the_stated_ones_are_those_of_normal_activations(flare: Load) -> None:
