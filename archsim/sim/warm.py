@@ -4,8 +4,7 @@ A pipeline of many equal layers is filled by as many inferences, and what it the
 first layers long before. So a few inferences are let into the first layers of the graph. When the last two
 of them go through a layer in the same way, one interval after each other, all later layers are taken to be
 passed like that one, and the inferences of a closed loop stand one interval behind each other. Nothing
-rests on the guess: the whole machine runs on from there, and the stream counts as settled only when its
-state recurs.
+rests on the guess: the whole machine runs on from there, and ``sim.stream`` says when it has settled.
 """
 
 from __future__ import annotations
