@@ -229,9 +229,12 @@ def _search(loops: _Loops, limit: int | None, latency: int) -> Stream:
 
     Of those that may be as fast as the fastest, inferences inside for no longer than one alone.
     """
-    best, searched = _gallop(loops, math.ceil(latency / loops.bound_cycles), limit)
+    first = math.ceil(latency / loops.bound_cycles)
+    best, searched = _gallop(loops, first, limit)
     enough = best.interval_cycles * (1 + TOLERANCE)
-    low, high = max(1, math.ceil(latency / best.interval_cycles)), best.in_flight
+    if best.interval_cycles > loops.bound_cycles * (1 + TOLERANCE):
+        first = math.ceil(latency / best.interval_cycles)
+    low, high = max(1, first), best.in_flight
     for in_flight, loop in loops.measured.items():
         if loop.interval_cycles <= enough:
             high = min(high, in_flight)
