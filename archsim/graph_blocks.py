@@ -138,8 +138,8 @@ class Copy:
 class Repeat(NamedTuple):
     """Copies of the blocks and edges between two marks, which follow on them.
 
-    Args: resources, operations: (copies, resources or operations of the builder + 1) what each is in each
-        copy, -1 last; pus: (copies,) by how many PUs each is shifted.
+    Args: resources, operations: (copies, resources or operations of the builder) what each is in each copy,
+        of resources -1 last, for joins; pus: (copies,) by how many PUs each is shifted.
     """
 
     begin: Mark
@@ -219,7 +219,7 @@ def _repeated(
 def _copier(name: str, repeats: Sequence[Repeat]) -> Callable[[int, Column], Column]:
     """What the copies have in a column of tasks."""
 
-    def copies(number: int, stretch: Column) -> Column:
+    def of_copies(number: int, stretch: Column) -> Column:
         repeat = repeats[number]
         if name == "resource":
             return repeat.resources[:, stretch]
@@ -229,7 +229,7 @@ def _copier(name: str, repeats: Sequence[Repeat]) -> Callable[[int, Column], Col
             return shifted(stretch[None, :], repeat.pus[:, None])
         return np.broadcast_to(stretch, (repeat.copies, len(stretch)))
 
-    return copies
+    return of_copies
 
 
 class EdgeRows(NamedTuple):
@@ -270,3 +270,35 @@ def edge_rows(blocks: Sequence[EdgeBlock], repeats: Sequence[Repeat], *, from_st
     )
     real = (rows.source >= 0) & (rows.target >= 0)
     return rows if real.all() else EdgeRows(*(column[real] for column in rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Edges sorted by the task that they leave.
+
+    Args: first: (tasks + 1,), where each task's edges begin; target: (edges,) task numbers;
+        distance: (edges,) inferences between the two ends.
+    """
+
+    first: NDArray[np.int64]
+    target: NDArray[np.int32]
+    distance: NDArray[np.int32]
+
+
+def ends(on_finish: EdgeRows, on_start: EdgeRows, tasks: int) -> tuple[Column, Column]:
+    """Of the first tasks those that wait for nothing in their inference, and whose finish none waits for."""
+    waits = np.zeros(tasks, dtype=bool)
+    leads = np.zeros(tasks, dtype=bool)
+    waits[0] = True
+    for edges in (on_finish, on_start):
+        waits[edges.target[edges.distance == 0]] = True
+    leads[on_finish.source[on_finish.distance == 0]] = True
+    return np.flatnonzero(~waits).astype(np.int32), np.flatnonzero(~leads).astype(np.int32)
+
+
+def sorted_edges(edges: EdgeRows, tasks: int) -> Edges:
+    """The same edges sorted by source, those of a task in the order in which they were added."""
+    order = np.argsort(edges.source, kind="stable")
+    first = np.zeros(tasks + 1, dtype=np.int64)
+    np.cumsum(np.bincount(edges.source, minlength=tasks), out=first[1:])
+    return Edges(first, edges.target[order], edges.distance[order])

@@ -9,7 +9,7 @@ not exist for the first ``d`` inferences. All times are integer cycles of the sy
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -22,12 +22,15 @@ from archsim.graph_blocks import (
     Copy,
     EdgeBlock,
     EdgeRows,
+    Edges,
     Mark,
     Repeat,
     Stretch,
     columns,
     edge_rows,
+    ends,
     shifted,
+    sorted_edges,
 )
 
 IntArray = NDArray[np.integer[Any]]
@@ -71,19 +74,6 @@ class Resource:
     place: Place
     servers: int = 1
     copies: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Edges:
-    """Edges sorted by the task that they leave.
-
-    Args: first: (tasks + 1,), where each task's edges begin; target: (edges,) task numbers;
-        distance: (edges,) inferences between the two ends.
-    """
-
-    first: NDArray[np.int64]
-    target: NDArray[np.int32]
-    distance: NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +336,7 @@ class GraphBuilder:
         names = list(self._operation_index)
         used = {block.operation for block in stretch.blocks}.union(range(begin.operations, len(names)))
         held = {block.resource for block in stretch.blocks}.union(range(len(begin.turns), len(end.turns)))
-        operations = np.full((len(copies), len(names) + 1), -1, dtype=np.int32)
+        operations = np.full((len(copies), len(names)), -1, dtype=np.int32)
         resources = np.full((len(copies), len(end.turns) + 1), -1, dtype=np.int32)
         for row, copy in enumerate(copies):
             for number in sorted(used):
@@ -388,16 +378,16 @@ class GraphBuilder:
         leaving = self._append(1, JOIN, 0, 0, np.array([-1]), 0)
         on_finish = edge_rows(self._edges, self._repeats, from_start=False)
         on_start = edge_rows(self._edges, self._repeats, from_start=True)
-        roots, sinks = _ends(on_finish, on_start, leaving)
-        ends = [
+        roots, sinks = ends(on_finish, on_start, leaving)
+        outer = [
             EdgeRows(np.zeros_like(roots), roots, np.zeros_like(roots)),
             EdgeRows(sinks, np.full_like(sinks, leaving), np.zeros_like(sinks)),
         ]
-        on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, *ends, strict=True)))
+        on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, *outer, strict=True)))
         return TaskGraph(
             **columns(self._blocks, self._repeats),
-            on_finish=_sorted_edges(on_finish, self._size),
-            on_start=_sorted_edges(on_start, self._size),
+            on_finish=sorted_edges(on_finish, self._size),
+            on_start=sorted_edges(on_start, self._size),
             resources=tuple(self._resource_list),
             turns=np.array(self._turns, dtype=np.int32),
             operations=tuple(self._operation_index),
@@ -436,56 +426,3 @@ class GraphBuilder:
             raise SimulationError(
                 "the task graph of one inference has more than 2147483647 tasks; use fewer tokens"
             )
-
-
-def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
-    """The first ``tasks`` of a graph, without their actions, and an exit."""
-    on_finish, on_start = _within(graph.on_finish, tasks), _within(graph.on_start, tasks)
-    _, sinks = _ends(on_finish, on_start, tasks)
-    leaving = EdgeRows(sinks, np.full_like(sinks, tasks), np.zeros_like(sinks))
-    on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, leaving, strict=True)))
-
-    def column(all_tasks: NDArray[np.int32]) -> NDArray[np.int32]:
-        return np.append(all_tasks[:tasks], all_tasks[-1])
-
-    return replace(
-        graph,
-        resource=column(graph.resource),
-        turn=column(graph.turn),
-        occupancy=column(graph.occupancy),
-        latency=column(graph.latency),
-        operation=column(graph.operation),
-        token=column(graph.token),
-        pu=column(graph.pu),
-        on_finish=_sorted_edges(on_finish, tasks + 1),
-        on_start=_sorted_edges(on_start, tasks + 1),
-        actions=(),
-        alike=(),
-    )
-
-
-def _within(edges: Edges, tasks: int) -> EdgeRows:
-    """The edges between the first tasks."""
-    count = int(edges.first[tasks])
-    source = np.repeat(np.arange(tasks, dtype=np.int32), np.diff(edges.first[: tasks + 1]))
-    inside = edges.target[:count] < tasks
-    return EdgeRows(source[inside], edges.target[:count][inside], edges.distance[:count][inside])
-
-
-def _ends(on_finish: EdgeRows, on_start: EdgeRows, tasks: int) -> tuple[Wire, Wire]:
-    """Of the first tasks those that wait for nothing in their inference, and whose finish none waits for."""
-    waits = np.zeros(tasks, dtype=bool)
-    leads = np.zeros(tasks, dtype=bool)
-    waits[0] = True
-    for edges in (on_finish, on_start):
-        waits[edges.target[edges.distance == 0]] = True
-    leads[on_finish.source[on_finish.distance == 0]] = True
-    return np.flatnonzero(~waits).astype(np.int32), np.flatnonzero(~leads).astype(np.int32)
-
-
-def _sorted_edges(edges: EdgeRows, tasks: int) -> Edges:
-    """The same edges sorted by source, those of a task in the order in which they were added."""
-    order = np.argsort(edges.source, kind="stable")
-    first = np.zeros(tasks + 1, dtype=np.int64)
-    np.cumsum(np.bincount(edges.source, minlength=tasks), out=first[1:])
-    return Edges(first, edges.target[order], edges.distance[order])

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from archsim.cost.entry import Cost, Section
-from archsim.task_graph import Edges, TaskGraph
+from archsim.graph_blocks import Edges
+from archsim.task_graph import TaskGraph
 
 
 def structure(value: Any) -> Hashable:

@@ -77,10 +77,10 @@ def _edges(span: tuple[int, int]) -> NDArray[np.int64]:
 def _moved_bytes(graph: TaskGraph) -> NDArray[np.float64]:
     """(tasks,) bytes that each task moves."""
     moved = np.zeros(len(graph))
-    for block in graph.actions:
-        if block.action.endswith(MOVED_BIT):
-            for first in block.firsts.tolist():
-                moved[first : first + block.tasks] += np.asarray(block.count) / 8
+    for counted in graph.actions:
+        if counted.action.endswith(MOVED_BIT):
+            for block in counted.apart():
+                moved[block.first : block.first + block.tasks] += np.asarray(block.count) / 8
     return moved
 
 

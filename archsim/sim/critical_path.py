@@ -28,8 +28,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.graph_blocks import Edges
 from archsim.sim.engine import Queues
-from archsim.task_graph import Edges, TaskGraph
+from archsim.task_graph import TaskGraph
 
 _UNKNOWN = -1
 _SLICE = 1 << 20

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
+from archsim.graph_blocks import Edges
 from archsim.sim.run import Run
-from archsim.task_graph import JOIN, Edges, Resource, TaskGraph
+from archsim.task_graph import JOIN, Resource, TaskGraph
 
 
 class Engine(Protocol):

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from simpy.core import StopSimulation
 
+from archsim.graph_blocks import Edges
 from archsim.sim.components import REST, Arbiter, Clock, Ending, Inference, Server, Signal, Tasks, Ticket
 from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, wire
 from archsim.sim.run import QueueUse, Run
-from archsim.task_graph import JOIN, Edges, TaskGraph
+from archsim.task_graph import JOIN, TaskGraph
 
 Near = list[list[int]]
 """For each task, the tasks of the same inference to which its edges lead."""
@@ -141,51 +142,62 @@ class EventEngine:
     def _resume(self, warm: Warm) -> None:
         """Let the first inferences be as far as ``warm`` says."""
         start, ages = warm.of(self._first())
-        ends = [start + durations for durations in (self._graph.latency, self._graph.occupancy)]
-        for edges, happens in ((self._wiring.on_finish, ends[0]), (self._wiring.on_start, start)):
+        finish = start + self._graph.latency
+        for edges, happens in ((self._wiring.on_finish, finish), (self._wiring.on_start, start)):
             early = np.repeat(happens, np.diff(edges.first)) > start[edges.target]
             if (early & (edges.distance == 0)).any():
                 raise ValueError(NO_STATE)
         since: dict[int, NDArray[np.int64]] = {}
         for number, age in enumerate(ages.tolist()):
-            for edges, happens in (
-                (self._wiring.on_finish, ends[0] - age),
-                (self._wiring.on_start, start - age),
-            ):
-                cycles = np.repeat(happens, np.diff(edges.first))
-                for distance in np.unique(edges.distance[cycles <= 0]).tolist():
-                    later = number + distance
-                    if self._inferences is None or later < self._inferences:
-                        some = (cycles <= 0) & (edges.distance == distance)
-                        targets, waits = edges.target[some], self._touch(later).waits
-                        for target in targets.tolist():
-                            waits[target] -= 1
-                        last = since.setdefault(later, np.full(self._size, -(2**62)))
-                        np.maximum.at(last, targets, cycles[some])
+            self._happened(number, self._wiring.on_finish, finish - age, since)
+            self._happened(number, self._wiring.on_start, start - age, since)
         ready: list[tuple[int, Ticket]] = []
         joins: Joins = []
         for number, age in enumerate(ages.tolist()):
-            inference = self._inside[number]
+            inference, begun = self._inside[number], start <= age
             inference.start = array("q", (start - age).tolist())
-            begun, waits_on = start <= age, np.array(inference.waits)
-            if waits_on[begun].any():
+            waits = np.array(inference.waits)
+            if waits[begun].any():
                 raise ValueError(NO_STATE)
-            for task in np.flatnonzero(begun & (self._graph.resource != JOIN)).tolist():
-                finish, release = (int(end[task]) - age for end in ends)
-                if finish > 0 or release > 0:
-                    ticket = (inference.base + task, task, inference)
-                    inference.servers[task].resume(ticket, finish, release)
-            for task in np.flatnonzero(~begun & (waits_on == 0)).tolist():
+            self._hold(inference, np.flatnonzero(begun & (self._graph.resource != JOIN)))
+            for task in np.flatnonzero(~begun & (waits == 0)).tolist():
                 if self._is_join[task]:
                     joins.append((inference, task))
                 else:
-                    ticket = (inference.base + task, task, inference)
-                    ready.append((int(since[number][task]), ticket))
+                    ready.append((int(since[number][task]), (inference.base + task, task, inference)))
         for _, ticket in sorted(ready, key=lambda row: (row[0], row[1][0])):
             server = ticket[2].servers[ticket[1]]
             server.enter(ticket, 0)
             self._arbiter.contend(server)
         self._pass(joins)
+
+    def _happened(
+        self, number: int, edges: Edges, happens: NDArray[np.int64], since: dict[int, NDArray[np.int64]]
+    ) -> None:
+        """Follow the edges of an inference from what has happened before cycle 0, or in it.
+
+        Args: happens: (tasks,) the cycle in which their sources do; since: (tasks,) of each inference, when
+            the last thing happened that a task waits for.
+        """
+        cycles = np.repeat(happens, np.diff(edges.first))
+        past = cycles <= 0
+        for distance in np.unique(edges.distance[past]).tolist():
+            later = number + distance
+            if self._inferences is None or later < self._inferences:
+                some = past & (edges.distance == distance)
+                waits = self._touch(later).waits
+                for target in edges.target[some].tolist():
+                    waits[target] -= 1
+                last = since.setdefault(later, np.full(self._size, -(2**62)))
+                np.maximum.at(last, edges.target[some], cycles[some])
+
+    def _hold(self, inference: Inference, tasks: NDArray[np.int64]) -> None:
+        """Let those of an inference's tasks run on that have begun and are not over at cycle 0."""
+        for task in tasks.tolist():
+            began = inference.start[task]
+            finish, release = began + self._tasks.latency[task], began + self._tasks.occupancy[task]
+            if finish > 0 or release > 0:
+                inference.servers[task].resume((inference.base + task, task, inference), finish, release)
 
     def _touch(self, number: int) -> Inference:
         """An inference, made when it is first asked for."""

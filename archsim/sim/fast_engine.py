@@ -54,8 +54,7 @@ class FastEngine:
         self._program = _program_of(graph)
         first = min(count for count in (in_flight, inferences) if count is not None)
         # an instant may touch the inferences that enter in it, and those that their edges lead to
-        self._reach = max(self._program.reach, in_flight or 0)
-        spare = 2 + max(self._reach, first)
+        spare = 2 + max(self._program.reach, in_flight or 0, first)
         contexts = first + 2 * spare if keep else (inferences or 2 * first) + spare
         self._loop = Loop(
             in_flight=-1 if in_flight is None else in_flight,

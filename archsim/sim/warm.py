@@ -10,12 +10,14 @@ rests on the guess: the whole machine runs on from there, and ``sim.stream`` say
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.graph_blocks import EdgeRows, Edges, ends, sorted_edges
 from archsim.sim.engine import Engine, Warm
-from archsim.task_graph import Alike, TaskGraph, first_tasks
+from archsim.task_graph import Alike, TaskGraph
 
 INFERENCES = 20
 """That are let into the first layers; the last ones differ, as none come after them."""
@@ -68,6 +70,40 @@ def warm_loop(start: NDArray[np.int64], in_flight: int, interval_cycles: float) 
     """
     behind = [math.floor(number * interval_cycles) for number in range(in_flight)]
     return Warm(start, int(start[-1]) - 1 - np.array(behind, dtype=np.int64))
+
+
+def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
+    """The first ``tasks`` of a graph, without their actions, and an exit."""
+    on_finish, on_start = _within(graph.on_finish, tasks), _within(graph.on_start, tasks)
+    _, sinks = ends(on_finish, on_start, tasks)
+    leaving = EdgeRows(sinks, np.full_like(sinks, tasks), np.zeros_like(sinks))
+    on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, leaving, strict=True)))
+
+    def column(all_tasks: NDArray[np.int32]) -> NDArray[np.int32]:
+        return np.append(all_tasks[:tasks], all_tasks[-1])
+
+    return replace(
+        graph,
+        resource=column(graph.resource),
+        turn=column(graph.turn),
+        occupancy=column(graph.occupancy),
+        latency=column(graph.latency),
+        operation=column(graph.operation),
+        token=column(graph.token),
+        pu=column(graph.pu),
+        on_finish=sorted_edges(on_finish, tasks + 1),
+        on_start=sorted_edges(on_start, tasks + 1),
+        actions=(),
+        alike=(),
+    )
+
+
+def _within(edges: Edges, tasks: int) -> EdgeRows:
+    """The edges between the first tasks."""
+    count = int(edges.first[tasks])
+    source = np.repeat(np.arange(tasks, dtype=np.int32), np.diff(edges.first[: tasks + 1]))
+    inside = edges.target[:count] < tasks
+    return EdgeRows(source[inside], edges.target[:count][inside], edges.distance[:count][inside])
 
 
 def _settled(run: Engine, layer: slice, interval_cycles: float) -> NDArray[np.int64] | None:

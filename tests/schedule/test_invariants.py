@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archsim.graph_blocks import Edges
 from archsim.hardware.loader import load_hardware
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
@@ -22,7 +23,7 @@ from archsim.sim.engine import Queues
 from archsim.sim.event_engine import run_event
 from archsim.sim.fast_engine import run_fast
 from archsim.sim.run import Run
-from archsim.task_graph import Edges, TaskGraph
+from archsim.task_graph import TaskGraph
 from archsim.workload.layers import OperationList, add_head, add_input, add_layer
 from archsim.workload.models import Architecture, ModelShape
 from archsim.workload.operations import Experts, Operation, Phase, Precision, Trace

@@ -16,8 +16,8 @@ from archsim.sim.engine import NO_STATE, Queues, Warm
 from archsim.sim.event_engine import EventEngine, run_event
 from archsim.sim.fast_engine import FastEngine
 from archsim.sim.stream import measure_stream
-from archsim.sim.warm import guess, warm_loop
-from archsim.task_graph import JOIN, Alike, GraphBuilder, Place, first_tasks
+from archsim.sim.warm import first_tasks, guess, warm_loop
+from archsim.task_graph import JOIN, Alike, GraphBuilder, Place
 from archsim.workload.trace import read_trace
 
 ONE = np.zeros(1, dtype=np.int32)
