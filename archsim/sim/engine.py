@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,13 +36,14 @@ class Engine(Protocol):
         inferences: int | None = None,
         keep: int | None = None,
         warm: Warm | None = None,
+        remember: int = 0,
     ) -> None:
         """Store what to run.
 
         Args: in_flight: an inference enters when the one ``in_flight`` before it leaves, None: all enter
             at cycle 0; inferences: how many there are, None: admission never ends; keep: schedules kept,
             of the inferences that left last, None: all; warm: how far the first inferences are at cycle
-            0, None: nowhere.
+            0, None: nowhere; remember: how many starts of each task, for ``glimpse``.
         Raises: ValueError: when the machine cannot be as ``warm`` says.
         """
 
@@ -63,7 +64,7 @@ class Engine(Protocol):
         """What has been measured until now."""
 
     def glimpse(self) -> Glimpse:
-        """What the future depends on, counted from the first inference inside."""
+        """What the future depends on; for an engine that remembers starts."""
 
 
 NO_STATE = "a task has started before something that it waits for has happened"
@@ -100,33 +101,109 @@ class Warm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Glimpse:
-    """What runs and what waits in queues: after two equal glimpses a run goes on in the same way.
+    """What the future depends on: what has begun, what of it is not over yet, and the order of queues.
 
-    For they tell what has begun. Suppose that at one of two times with equal glimpses a task has begun and
-    at the other it has not, and that this holds for nothing that it waits for. What it waits for has begun
-    both times, then, has ended the first time, and the second time as well, since it does not run. So the
-    task is in a queue the second time and, queues being equal, the first time too, when it had begun.
-    Edges from before the first inference are as those from inferences that have left.
-
-    Args: endings: (endings, 2) sorted: the task, counted from the first one of the first inference inside,
-        and whether its finish (0) or the release of its server (1) is to come; cycles: (endings,) until
-        then; queues: the tasks in each queue, each queue ended by -1; shifts: (resources,) by how many
-        copies the deal of the first inference inside is ahead.
+    Args: now: the cycle; left: inferences that have; occupancy: (tasks,) of the graph; cycles: (tasks,) from
+        the start of a task until it is over; begun: (tasks,) how often each has begun, ``left`` for a join,
+        which others determine; by: (tasks,) the sum of the inferences that began it, which tells whether one
+        has overtaken another; starts: (tasks, remembered) cycles of its starts, the last one first;
+        waiting: the tasks in each queue, counted from the first one of inference 0, each queue ended by -1;
+        shifts: (resources,) by how many copies the deal of the next inference is ahead.
     """
 
-    endings: NDArray[np.int64]
-    cycles: NDArray[np.int64]
-    queues: NDArray[np.int64]
+    now: int
+    left: int
+    occupancy: NDArray[np.int32]
+    cycles: NDArray[np.int32]
+    begun: NDArray[np.signedinteger[Any]]
+    by: NDArray[np.signedinteger[Any]]
+    starts: NDArray[np.signedinteger[Any]]
+    waiting: NDArray[np.int64]
     shifts: NDArray[np.int64]
 
-    def near(self, other: Glimpse, cycles: float) -> bool:
-        """Whether the same tasks run and wait, with no ending more than ``cycles`` earlier or later."""
-        return (
-            np.array_equal(self.endings, other.endings)
-            and np.array_equal(self.queues, other.queues)
-            and np.array_equal(self.shifts, other.shifts)
-            and bool((np.abs(self.cycles - other.cycles) <= cycles).all())
+    @classmethod
+    def of(
+        cls, queues: Queues, now: int, left: int, begun: NDArray[np.signedinteger[Any]], waiting: list[int]
+    ) -> Glimpse:
+        """What an engine of these queues remembers.
+
+        Args: begun: (tasks, 2 + remembered) how often each task has begun, by whom, and when.
+        """
+        graph = queues.graph
+        begun[graph.resource == JOIN, :2] = left, left * (left - 1) // 2
+        return cls(
+            now,
+            left,
+            graph.occupancy,
+            np.maximum(graph.occupancy, graph.latency),
+            begun[:, 0],
+            begun[:, 1],
+            begun[:, 2:],
+            np.array(waiting, dtype=np.int64),
+            queues.shifts(left),
         )
+
+    def near(self, other: Glimpse, cycles: float) -> bool:
+        """Whether each is no later than the other: with 0 cycles a run goes on in the same way after both."""
+        return self.no_later(other, cycles) and other.no_later(self, cycles)
+
+    def no_later(self, other: Glimpse, cycles: float) -> bool:
+        """Whether all is as far as it was in ``other`` some cycles ago, one inference on for each that left.
+
+        What had begun, been released or finished there has done so here. What runs here began no more than
+        ``cycles`` later than there. What waits in both has no more than ``cycles`` of other work before it,
+        of what waits in both.
+        """
+        left = self.left - other.left
+        ahead = self.begun - other.begun - left
+        if ((ahead < 0) & (other.starts[:, 0] <= other.now - cycles)).any():
+            return False
+        later = np.subtract(self.starts[:, 0], other.starts[:, 0], dtype=np.int64)
+        clear = (ahead == 0) & (later <= self.now - other.now + cycles)
+        overtaken = self.by - other.by != left * other.begun + left * (left - 1) // 2
+        if (clear & overtaken).any():
+            return False
+        clear &= self.starts[:, 1] + self.cycles <= self.now
+        rest = np.flatnonzero(~clear)
+        return (
+            np.array_equal(self.shifts, other.shifts)
+            and self._begun_by(other, rest, ahead[rest], cycles)
+            and self._served_by(other, cycles)
+        )
+
+    def _begun_by(
+        self, other: Glimpse, tasks: NDArray[np.int64], ahead: NDArray[np.int64], cycles: float
+    ) -> bool:
+        """``no_later`` for what has begun of some tasks, which did so ``ahead`` times more often here."""
+        own = self.starts[tasks].astype(np.int64) - self.now
+        theirs = other.starts[tasks].astype(np.int64) - other.now
+        if (ahead + (theirs > -cycles).sum(axis=1) < 0).any():
+            return False
+        runs = own + self.cycles[tasks, None] > 0
+        remembered = own.shape[1]
+        place = np.arange(remembered) - ahead[:, None]
+        then = np.take_along_axis(theirs, np.clip(place, 0, remembered - 1), axis=1)
+        late = (place >= remembered) | (own - then > cycles)
+        return not (runs[:, -1].any() or (runs & (place >= 0) & late).any())
+
+    def _served_by(self, other: Glimpse, cycles: float) -> bool:
+        """``no_later`` for what waits."""
+        later = (self.left - other.left) * len(self.begun)
+        theirs = np.where(other.waiting < 0, -1, other.waiting + later)
+        both, here, there = np.intersect1d(self.waiting, theirs, return_indices=True)
+        here, there = here[both >= 0], there[both >= 0]
+        more = self._work_before(here)[here] - other._work_before(there)[there]
+        return bool((more <= cycles).all())
+
+    def _work_before(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each place in the queues, the cycles of work before it, of some places only."""
+        work = np.zeros(len(self.waiting), dtype=np.int64)
+        work[places] = self.occupancy[self.waiting[places] % len(self.begun)]
+        before = np.cumsum(work) - work
+        ends = np.flatnonzero(self.waiting < 0)
+        first = before[np.append(0, ends[:-1] + 1)]
+        before -= np.repeat(first, np.diff(ends, prepend=-1))
+        return before
 
 
 @dataclass(frozen=True, slots=True, eq=False)

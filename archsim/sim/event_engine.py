@@ -24,6 +24,8 @@ Far = dict[int, list[tuple[int, int]]]
 Joins = list[tuple[Inference, int]]
 """Joins that have nothing left to wait for."""
 
+_LONG_AGO = -(2**62)
+
 
 class EventEngine:
     """An ``Engine`` of SimPy components: servers, an arbiter, and in between what waits for what.
@@ -40,6 +42,7 @@ class EventEngine:
         inferences: int | None = None,
         keep: int | None = None,
         warm: Warm | None = None,
+        remember: int = 0,
     ) -> None:
         if in_flight is None and inferences is None:
             raise ValueError("give in_flight or inferences: endlessly many would enter at cycle 0")
@@ -63,7 +66,7 @@ class EventEngine:
         self._tasks = Tasks(
             graph.occupancy.tolist(),
             graph.latency.tolist(),
-            (np.diff(self._wiring.on_start.first) > 0).tolist(),
+            (np.diff(self._wiring.on_start.first) > 0).tolist() if not remember else [True] * self._size,
             self._started,
             self._finished,
         )
@@ -73,6 +76,9 @@ class EventEngine:
             for number, resource in enumerate(self._queues.resources)
         ]
         self._plain_servers = self._deal(0)
+        self._begun = [0] * self._size
+        self._begun_by = [0] * self._size
+        self._starts = [deque[int](maxlen=remember) for _ in range(self._size if remember else 0)]
         if warm is not None:
             self._resume(warm)
 
@@ -117,19 +123,15 @@ class EventEngine:
 
     def glimpse(self) -> Glimpse:
         """What the future depends on: see ``Engine.glimpse``."""
-        base, now = self._oldest * self._size, int(self._clock.now)
-        endings = []
-        for at, (number, task, inference) in self._clock.pending():
-            began = inference.start[task]
-            for kind, duration in enumerate((self._tasks.latency[task], self._tasks.occupancy[task])):
-                if at == began + duration:
-                    endings.append((number - base, kind, at - now))
-        rows = np.array(sorted(set(endings)), dtype=np.int64).reshape(-1, 3)
-        queues = [[number - base for number, _, _ in server.queue] for server in self._servers]
-        waiting = itertools.chain.from_iterable([*queue, -1] for queue in queues)
-        return Glimpse(
-            rows[:, :2], rows[:, 2], np.fromiter(waiting, dtype=np.int64), self._queues.shifts(self._oldest)
-        )
+        remembered = self._starts[0].maxlen or 0
+        rows = [
+            [begun, by, *starts, *[_LONG_AGO] * (remembered - len(starts))]
+            for begun, by, starts in zip(self._begun, self._begun_by, self._starts, strict=True)
+        ]
+        queues = [[number for number, _, _ in server.queue] for server in self._servers]
+        waiting = list(itertools.chain.from_iterable([*queue, -1] for queue in queues))
+        now = int(self._clock.now)
+        return Glimpse.of(self._queues, now, len(self.left), np.array(rows, dtype=np.int64), waiting)
 
     def _begin(self) -> None:
         """Let the first inferences enter."""
@@ -156,6 +158,8 @@ class EventEngine:
         for number, age in enumerate(ages.tolist()):
             inference, begun = self._inside[number], start <= age
             inference.start = array("q", (start - age).tolist())
+            for task in np.flatnonzero(begun & (self._graph.resource != JOIN)).tolist():
+                self._remember(task, inference)
             waits = np.array(inference.waits)
             if waits[begun].any():
                 raise ValueError(NO_STATE)
@@ -188,7 +192,7 @@ class EventEngine:
                 waits = self._touch(later).waits
                 for target in edges.target[some].tolist():
                     waits[target] -= 1
-                last = since.setdefault(later, np.full(self._size, -(2**62)))
+                last = since.setdefault(later, np.full(self._size, _LONG_AGO))
                 np.maximum.at(last, edges.target[some], cycles[some])
 
     def _hold(self, inference: Inference, tasks: NDArray[np.int64]) -> None:
@@ -214,8 +218,16 @@ class EventEngine:
         servers = self._servers
         return [servers[queue] for queue in self._queues.dealt(number).tolist()] if servers else []
 
+    def _remember(self, task: int, inference: Inference) -> None:
+        """A task has begun."""
+        if self._starts:
+            self._begun[task] += 1
+            self._begun_by[task] += inference.number
+            self._starts[task].appendleft(inference.start[task])
+
     def _started(self, ticket: Ticket) -> None:
         _, task, inference = ticket
+        self._remember(task, inference)
         joins = self._satisfy(self._start_near[task], inference)
         if task in self._start_far:
             joins += self._satisfy_far(self._start_far[task], inference)

@@ -25,7 +25,7 @@ _HORIZON = 2**31 - 1
 """The last cycle that a slot of 32 bits can hold."""
 
 _advance = Native("archsim.sim.fast_kernel", "advance")
-_glimpse = Native("archsim.sim.fast_glimpse", "glimpse")
+_waiting = Native("archsim.sim.fast_kernel", "waiting")
 _resume = Native("archsim.sim.fast_warm", "resume")
 
 _PROGRAMS: WeakKeyDictionary[TaskGraph, Program] = WeakKeyDictionary()
@@ -42,6 +42,7 @@ class FastEngine:
         inferences: int | None = None,
         keep: int | None = None,
         warm: Warm | None = None,
+        remember: int = 0,
     ) -> None:
         if in_flight is None and inferences is None:
             raise ValueError("give in_flight or inferences: else there is no end of inferences at cycle 0")
@@ -64,7 +65,7 @@ class FastEngine:
             spare=spare,
             horizon=_HORIZON - self._longest(),
         )
-        self._run = _progress(self._program, self._queues, contexts, self._wheel_size())
+        self._run = _progress(self._program, self._queues, contexts, self._wheel_size(), remember)
         self._warm = warm
         if warm is not None:
             start, age = warm.of(first)
@@ -112,19 +113,15 @@ class FastEngine:
     def glimpse(self) -> Glimpse:
         """What the future depends on: see ``Engine.glimpse``."""
         run = self._run
-        shifts = self._queues.shifts(int(run.counters[layout.OLDEST]))
         contexts = len(run.context) - int(run.counters[layout.FREE])
-        # a slot has two endings to come at most, of three numbers each
-        numbers = np.empty(1 + len(run.queue) + 6 * (contexts << self._program.shift), dtype=np.int64)
-        count = _glimpse(self._program, run, numbers)
-        split = 1 + 3 * int(numbers[0])
-        rows = numbers[1:split].reshape(-1, 3)
-        rows = rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-        return Glimpse(rows[:, :2], rows[:, 2], numbers[split:count].copy(), shifts)
+        waiting = np.empty(len(run.queue) + (contexts << self._program.shift), dtype=np.int64)
+        count = _waiting(self._program, run, waiting)
+        return Glimpse.of(self._queues, self.now, len(self.left), run.begun.copy(), waiting[:count].tolist())
 
     def _widen(self) -> None:
         """Let slots hold cycles of 64 bits."""
-        self._run = self._run._replace(slot=self._run.slot.astype(np.int64))
+        slot, begun = (array.astype(np.int64) for array in (self._run.slot, self._run.begun))
+        self._run = self._run._replace(slot=slot, begun=begun)
         self._loop = self._loop._replace(horizon=layout.NEVER)
 
     def _left_unfinished(self) -> bool:
@@ -249,8 +246,10 @@ def _int32(array: NDArray[np.generic]) -> NDArray[np.int32]:
     return np.ascontiguousarray(array, dtype=np.int32)
 
 
-def _progress(program: Program, queues: Queues, contexts: int, wheel: int) -> Progress:
+def _progress(program: Program, queues: Queues, contexts: int, wheel: int, remember: int) -> Progress:
     """The state before cycle 0; slots take memory only when an inference first uses them."""
+    begun = np.full((len(program.waits) if remember else 0, 2 + remember), -layout.LONG_AGO, dtype=np.int32)
+    begun[:, :2] = 0
     slots = _slots(program, contexts)
     servers = [resource.servers for resource in queues.resources]
     queue = np.zeros((len(servers), 4), dtype=np.int32)
@@ -274,6 +273,7 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int) -> Pr
         key=np.empty(slots, dtype=np.int64),
         work=np.empty(2 * slots, dtype=np.int64),
         left=np.zeros(16, dtype=np.int64),
+        begun=begun,
     )
 
 

@@ -162,6 +162,17 @@ def _free(run: Progress, context: int) -> None:
     run.counters[FREE] += 1
 
 
+@inlined
+def _remember(run, task, context):  # type: ignore[no-untyped-def]
+    """A task begins."""
+    if len(run.begun):
+        run.begun[task, 0] += 1
+        run.begun[task, 1] += run.context[context, INFERENCE]
+        for place in range(run.begun.shape[1] - 1, 2, -1):
+            run.begun[task, place] = run.begun[task, place - 1]
+        run.begun[task, 2] = run.counters[NOW]
+
+
 @compiled
 def sort(key: Int64, slot: Int32, count: int) -> None:
     """Sort the first entries by key, in place: Shell's sort, since most come in order or nearly so."""
@@ -381,6 +392,7 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
             occupancy = np.int64(program.task[task, OCCUPANCY])
             latency = np.int64(program.task[task, LATENCY])
             run.slot[slot, BEGAN] = now
+            _remember(run, task, context)
             run.context[context, ENDINGS] += 1 if occupancy == latency else 2
             ending = 2 * slot + (occupancy < latency)
             if occupancy and latency:
@@ -441,3 +453,19 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
             node, work = _start(program, run, dirty)
             dirty = 0
     return DONE
+
+
+@compiled
+def waiting(program: Program, run: Progress, numbers: Int64) -> int:
+    """The numbers of the tasks in each queue, each queue ended by -1: how many numbers were written."""
+    count = 0
+    for queue in range(len(run.queue)):
+        slot = np.int64(run.queue[queue, HEAD])
+        while slot >= 0:
+            inference = run.context[slot >> program.shift, INFERENCE]
+            numbers[count] = inference * len(program.waits) + (slot & ((1 << program.shift) - 1))
+            count += 1
+            slot = -2 - np.int64(run.slot[slot, LINK])
+        numbers[count] = -1
+        count += 1
+    return count

@@ -100,7 +100,8 @@ class Progress(NamedTuple):
         set; context: (contexts, 3); ring: (ring, 3); free: stack of contexts; queue: (queues, 4); dirty:
         queues to look at in a round; wheel: (cycles,) first node; filled: bits of the wheel; later:
         (endings, 2) cycle and node of those beyond it; ready, key, work: tasks that became ready, their
-        numbers, and events whose edges are to be followed; left: cycles at which inferences left.
+        numbers, and events whose edges are to be followed; left: cycles at which inferences left; begun:
+        (tasks, 2 + starts that are remembered), see ``engine.Glimpse``; without rows where none are.
     """
 
     counters: Int64
@@ -118,3 +119,4 @@ class Progress(NamedTuple):
     key: Int64
     work: Int64
     left: Int64
+    begun: NDArray[np.signedinteger[Any]]

@@ -175,6 +175,21 @@ def _queue(program: Program, run: Progress, loop: Loop, ready: int) -> None:
 
 
 @compiled
+def _recall(run: Progress, start: Int64, age: Int64) -> None:
+    """Note how often each task has begun and when, as ``start`` and ``age`` say."""
+    youngest = 0
+    for task in range(len(run.begun)):
+        while youngest > 0 and age[youngest - 1] < start[task]:
+            youngest -= 1
+        while youngest < len(age) and age[youngest] >= start[task]:
+            youngest += 1
+        run.begun[task, 0] = youngest
+        run.begun[task, 1] = youngest * (youngest - 1) // 2
+        for place in range(min(youngest, run.begun.shape[1] - 2)):
+            run.begun[task, 2 + place] = start[task] - age[youngest - 1 - place]
+
+
+@compiled
 def resume(
     program: Program, run: Progress, loop: Loop, start: Int64, age: Int64, quiet: Int64, distant: Int64
 ) -> int:
@@ -189,6 +204,7 @@ def resume(
     if early:
         return early
     run.counters[BEGUN] = 1
+    _recall(run, start, age)
     ready = 0
     for inference in range(loop.first):
         base, now = take(program, run, inference) << program.shift, age[inference]

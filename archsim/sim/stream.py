@@ -5,13 +5,16 @@ How long to simulate. Two rules end the measurement of a loop; whichever comes f
 Recurrence. An engine does the same again after two equal states (see ``engine.Glimpse``). When the state
 after completion n equals the one after completion m, the stream repeats those n - m completions for ever,
 and their mean interval is that of the endless stream. The previous state is compared, and for longer
-periods a second one, which is replaced whenever completions have grown by half (Brent's method). States
-count as equal when the same tasks run, wait and are over, and no ending is more than 0.1 % of the least
-interval earlier or later: schedules in which tasks wait for predecessors and for servers, first come
-first served, do not let such a difference grow while the order of service stays (they are non-expansive:
-Baccelli, Cohen, Olsder and Quadrat, Synchronization and Linearity, 1992), so that the mean interval of
-the endless stream differs by no more than it. A full pipeline comes to that point when its first
-inferences have left, long before the last of those that were let in together.
+periods a second one, which is replaced whenever completions have grown by half (Brent's method).
+
+States need not be quite equal. Schedules in which tasks wait for predecessors and for servers, first come
+first served, do not let a difference grow while the order of service stays (they are monotone and
+non-expansive: Baccelli, Cohen, Olsder and Quadrat, Synchronization and Linearity, 1992). So when in the later
+state all is at most d cycles later than in the earlier one, the endless stream's mean interval is at most
+d / (n - m) longer than the mean of those n - m, and with all at most d earlier, at most as much shorter. d
+may be 0.1 % of the least interval for each of them. Where the mean is the least interval that the machine
+allows, only what is later counts, as no stream can be faster. A full pipeline comes to that point when its
+first inferences have left, long before the last of those that were let in together.
 
 Windows. Otherwise, when the mean intervals of the last two windows of ``in_flight`` completions agree to
 0.1 %, the mean of the last one counts. Short windows say little, so this rule waits for 24 completions.
@@ -42,7 +45,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import MappingError, SimulationError
-from archsim.sim.engine import Engine, Glimpse, Queues
+from archsim.sim.engine import Engine, Glimpse, Queues, Warm
 from archsim.sim.warm import guess, warm_loop
 from archsim.task_graph import TaskGraph
 
@@ -50,6 +53,7 @@ TOLERANCE = 1e-3
 """Intervals that differ by less are equal, and a gain in throughput below it is none."""
 
 _LEAST_COMPLETIONS = 24
+_MOST_REMEMBERED = 32
 _MOST_WINDOWS = 12
 _LIKELY_WINDOWS = 2.5
 
@@ -116,6 +120,8 @@ class _Loops:
 
     def __init__(self, graph: TaskGraph, engine: type[Engine], alone: NDArray[np.int64] | None) -> None:
         self.bound_cycles = Queues.of(graph).bound_cycles()
+        longest = max(int(graph.occupancy.max()), int(graph.latency.max()))
+        self._remember = min(2 + int(longest / (self.bound_cycles or 1)), _MOST_REMEMBERED)
         self._alone = alone
         self._graph = graph
         self._engine = engine
@@ -152,12 +158,21 @@ class _Loops:
         if engine is not None:
             interval, converged = _settle(engine, in_flight, self.bound_cycles, warm=True)
         if engine is None or not converged:
-            engine = self._engine(self._graph, in_flight=in_flight, keep=1)
+            engine = self._run(in_flight, None)
             interval, converged = _settle(engine, in_flight, self.bound_cycles, warm=False)
         self._inferences += len(engine.left) + in_flight / 2
         start = engine.last_start()
         finish = start + self._graph.latency
         return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
+
+    def _run(self, in_flight: int, warm: Warm | None) -> Engine:
+        return self._engine(
+            self._graph,
+            in_flight=in_flight,
+            keep=1,
+            warm=warm,
+            remember=min(self._remember, _MOST_REMEMBERED),
+        )
 
     def _warm(self, in_flight: int) -> Engine | None:
         """The loop in the state that it is guessed to settle in, if it may be as fast as any."""
@@ -168,15 +183,15 @@ class _Loops:
         if start is None:
             return None
         warm = warm_loop(start, in_flight, self.bound_cycles)
-        return self._engine(self._graph, in_flight=in_flight, keep=1, warm=warm)
+        return self._run(in_flight, warm)
 
 
 class _Watch:
     """Looks after each completion whether an engine is in a state in which it has been."""
 
-    def __init__(self, engine: Engine, tolerance_cycles: float) -> None:
+    def __init__(self, engine: Engine, bound_cycles: float) -> None:
         self._engine = engine
-        self._tolerance_cycles = tolerance_cycles
+        self._bound_cycles = bound_cycles
         self._anchor: tuple[int, Glimpse] | None = None
         self._previous: tuple[int, Glimpse] | None = None
 
@@ -185,8 +200,14 @@ class _Watch:
         left = self._engine.left
         now, glimpse = len(left), self._engine.glimpse()
         for seen in (self._previous, self._anchor):
-            if seen and glimpse.near(seen[1], self._tolerance_cycles):
-                return (left[-1] - left[seen[0] - 1]) / (now - seen[0])
+            if seen is None:
+                continue
+            before, then = seen
+            interval = (left[-1] - left[before - 1]) / (now - before)
+            cycles = (now - before) * TOLERANCE * self._bound_cycles
+            fastest = interval <= self._bound_cycles * (1 + TOLERANCE)
+            if glimpse.no_later(then, cycles) and (fastest or then.no_later(glimpse, cycles)):
+                return max(interval, self._bound_cycles)
         self._previous = now, glimpse
         if self._anchor is None or 2 * now >= 3 * self._anchor[0]:
             self._anchor = self._previous
@@ -199,7 +220,7 @@ def _settle(engine: Engine, in_flight: int, bound_cycles: float, *, warm: bool) 
     Args: warm: whether it began in a guessed state: then only the least interval is a result.
     """
     left = engine.left
-    watch = _Watch(engine, TOLERANCE * bound_cycles)
+    watch = _Watch(engine, bound_cycles)
     fastest = bound_cycles * (1 + TOLERANCE) if warm else math.inf
     least = max(2 * in_flight + 1, _LEAST_COMPLETIONS)
     most = least if warm else max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)

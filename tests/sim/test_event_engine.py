@@ -238,7 +238,7 @@ def test_a_stream_goes_on_where_it_was_interrupted_and_keeps_what_was_asked_for(
 
 def test_glimpses_are_equal_when_the_stream_repeats_itself(graph):
     graph.add(graph.resource("x", "p", copies=2), 4, 6, tokens(3))
-    engine = EventEngine(graph.build(), in_flight=2, keep=1)
+    engine = EventEngine(graph.build(), in_flight=2, keep=1, remember=3)
     states = []
     for completions in range(1, 9):
         engine.advance(completions)

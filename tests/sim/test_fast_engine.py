@@ -77,8 +77,8 @@ def test_a_stream_has_equal_glimpses_on_both_engines_at_the_same_completions(dat
         return
     seen = []
     for engine in (
-        EventEngine(graph, in_flight=in_flight, keep=1),
-        FastEngine(graph, in_flight=in_flight, keep=1),
+        EventEngine(graph, in_flight=in_flight, keep=1, remember=8),
+        FastEngine(graph, in_flight=in_flight, keep=1, remember=8),
     ):
         states = []
         for completions in range(1, 9):
@@ -94,7 +94,7 @@ def test_equal_glimpses_tell_what_every_task_waits_for(data, random_graphs, in_f
     graph = data.draw(random_graphs)
     if not graph.busy_cycles().any():
         return
-    engine = EventEngine(graph, in_flight=in_flight, keep=1)
+    engine = EventEngine(graph, in_flight=in_flight, keep=1, remember=8)
     seen = []
     for completions in range(1, 9):
         engine.advance(completions)

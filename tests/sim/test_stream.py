@@ -153,7 +153,7 @@ class Script:
 
     intervals: ClassVar[list[int]]
 
-    def __init__(self, graph, *, in_flight=None, inferences=None, keep=None):
+    def __init__(self, graph, *, in_flight=None, inferences=None, keep=None, warm=None, remember=0):
         self.left = []
 
     def advance(self, completions=None):
@@ -168,7 +168,9 @@ class Script:
         raise NotImplementedError
 
     def glimpse(self):
-        return Glimpse(np.zeros((0, 2)), np.zeros(0), np.array([len(self.left)]), ONE)
+        left = len(self.left)
+        never = np.full((1, 2), -(2**62))
+        return Glimpse(0, left, ONE, ONE, np.array([left]), ONE, never, np.array([-1]), np.array([left]))
 
 
 def test_two_windows_that_agree_settle_a_stream_that_never_repeats_itself():

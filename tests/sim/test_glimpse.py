@@ -1,0 +1,131 @@
+"""When a state counts as one in which a run has been: glimpses written down by hand, and long runs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from archsim.sim.engine import Glimpse
+from archsim.sim.event_engine import run_event
+from archsim.sim.fast_engine import FastEngine
+from archsim.sim.stream import measure_stream
+
+NEVER = -(2**31) + 2
+OCCUPANCY = np.array([4, 90, 10], dtype=np.int32)
+
+
+def glimpse(begun, starts, *, left=0, now=1000, waiting=(-1,), by=None):
+    """Three tasks that take OCCUPANCY cycles each. Args: starts: (tasks, 2) cycles from now."""
+    cycles = np.array([[NEVER if start == NEVER else now + start for start in row] for row in starts])
+    shifts = np.zeros(1, dtype=np.int64)
+    begun = np.array(begun)
+    by = begun * (begun - 1) // 2 if by is None else np.array(by)
+    return Glimpse(now, left, OCCUPANCY, OCCUPANCY, begun, by, cycles, np.array(waiting), shifts)
+
+
+BEFORE = glimpse([2, 2, 2], [[-300, -800], [-200, -700], [-4, -500]])
+
+
+def after(begun, starts, waiting=(-1,)):
+    """One more has left, 500 cycles later."""
+    return glimpse(begun, starts, left=1, now=1500, waiting=waiting)
+
+
+SAME = after([3, 3, 3], [[-300, -800], [-200, -700], [-4, -504]])
+
+
+def test_a_state_is_near_the_same_one_an_inference_later():
+    assert SAME.near(BEFORE, 0)
+
+
+def test_what_runs_may_have_begun_a_little_later():
+    # the third task runs for 10 cycles: it began 4 cycles ago then, 1 cycle ago now, 3 later
+    now = after([3, 3, 3], [[-300, -800], [-200, -700], [-1, -504]])
+    assert now.no_later(BEFORE, 3)
+    assert not now.no_later(BEFORE, 2)
+    assert BEFORE.no_later(now, 0)
+
+
+def test_when_something_began_does_not_count_once_it_is_over():
+    # the first task takes 4 cycles, and was over 296 and 96 cycles ago
+    now = after([3, 3, 3], [[-100, -800], [-200, -700], [-4, -504]])
+    assert now.near(BEFORE, 0)
+
+
+def test_what_has_begun_lately_need_not_have_begun_yet():
+    # the third task began 4 cycles ago then; now its last start is the one of the inference before
+    now = after([3, 3, 2], [[-300, -800], [-200, -700], [-504, -1000]])
+    assert now.no_later(BEFORE, 5)
+    assert not now.no_later(BEFORE, 4)
+    # seen from now, it has begun once more then, which is earlier
+    assert BEFORE.no_later(now, 0)
+
+
+def test_what_has_begun_once_more_is_compared_by_the_start_before():
+    # the third task began 4 cycles ago, and 10 before: the one that began 4 cycles ago then did so 10 ago
+    now = after([3, 3, 4], [[-300, -800], [-200, -700], [-4, -10]])
+    assert now.no_later(BEFORE, 0)
+    assert not BEFORE.no_later(now, 4)
+
+
+def test_what_has_run_for_longer_than_is_remembered_is_not_known():
+    then = glimpse([2, 2, 2], [[-300, -800], [-20, -60], [-4, -500]])
+    now = after([3, 3, 3], [[-300, -800], [-20, -60], [-4, -504]])
+    # the second task takes 90 cycles: both starts run, and perhaps one before them
+    assert not now.no_later(then, 100)
+
+
+def test_what_waits_may_have_a_little_more_work_before_it():
+    # tasks 0 (4 cycles), 1 (90) and 2 (10) of inference 3 wait then, of inference 4 now: task 0 behind task
+    # 1, so with 90 cycles more before it; task 2 has 94 before it both times
+    then = glimpse([2, 2, 2], [[-300, -800], [-200, -700], [-4, -500]], waiting=[9, 10, 11, -1])
+    now = after([3, 3, 3], [[-300, -800], [-200, -700], [-4, -504]], waiting=[13, 12, 14, -1])
+    assert now.no_later(then, 90)
+    assert not now.no_later(then, 89)
+    # seen from now, task 1 has 4 cycles more before it then
+    assert then.no_later(now, 4)
+    assert not then.no_later(now, 3)
+
+
+def test_what_waits_only_once_does_not_count():
+    now = after([3, 3, 3], [[-300, -800], [-200, -700], [-4, -504]], waiting=[12, -1])
+    assert now.near(BEFORE, 0)
+
+
+def test_a_state_in_which_one_has_overtaken_another_is_another_one():
+    # the second task has been begun by inferences 0, 1 and 3
+    rows = [[-300, -800], [-200, -700], [-4, -504]]
+    now = glimpse([3, 3, 3], rows, left=1, now=1500, by=[3, 4, 3])
+    assert not now.no_later(BEFORE, 0)
+    # and still, one inference later
+    rows[2] = [-4, -508]
+    assert glimpse([4, 4, 4], rows, left=2, now=2000, by=[6, 0 + 1 + 2 + 4, 6]).near(now, 0)
+
+
+@pytest.mark.parametrize("queues", [[9, -1, 10, -1], [10, 9, -1, -1]])
+def test_work_counts_in_its_own_queue(queues):
+    then = glimpse([2, 2, 2], [[-300, -800], [-200, -700], [-4, -500]], waiting=queues)
+    now = after([3, 3, 3], [[-300, -800], [-200, -700], [-4, -504]], waiting=[12, -1, 13, -1])
+    # apart, neither has work before it
+    assert now.no_later(then, 0)
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data(), in_flight=st.integers(1, 4), stretch=st.integers(1, 3000))
+def test_a_state_that_recurs_tells_the_interval_of_a_long_run(data, random_graphs, in_flight, stretch):
+    graph = data.draw(random_graphs)
+    if not graph.busy_cycles().any() or not run_event(graph).start[0][graph.exit]:
+        return
+    for name in ("occupancy", "latency"):
+        durations = getattr(graph, name)
+        some = data.draw(st.lists(st.integers(-3, 3), min_size=len(graph), max_size=len(graph)))
+        durations[:] = np.where(durations > 0, np.maximum(durations * stretch + some, 1), 0)
+    stream = measure_stream(graph, FastEngine, in_flight, None)
+    if stream.completions >= 24:
+        return  # perhaps by the rule of windows, which take that many
+    engine = FastEngine(graph, in_flight=in_flight, keep=1)
+    engine.advance(600)
+    mean = (engine.left[599] - engine.left[299]) / 300
+    assert stream.interval_cycles == pytest.approx(mean, rel=5e-3, abs=0.02)
