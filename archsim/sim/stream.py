@@ -1,31 +1,12 @@
 """The steady state of a stream: a closed loop in which an inference enters when one leaves.
 
-How long to simulate. Two rules end the measurement of a loop; whichever comes first.
-
-Recurrence. An engine does the same again after two equal states (see ``engine.Glimpse``). When the state
-after completion n equals the one after completion m, the stream repeats those n - m completions for ever,
-and their mean interval is that of the endless stream. The previous state is compared, and for longer
-periods a second one, which is replaced whenever completions have grown by half (Brent's method).
-
-States need not be quite equal. Schedules in which tasks wait for predecessors and for servers, first come
-first served, do not let a difference grow while the order of service stays (they are monotone and
-non-expansive: Baccelli, Cohen, Olsder and Quadrat, Synchronization and Linearity, 1992). So when in the later
-state all is at most d cycles later than in the earlier one, the endless stream's mean interval is at most
-d / (n - m) longer than the mean of those n - m, and with all at most d earlier, at most as much shorter. d
-may be 0.1 % of the least interval for each of them. Where the mean is the least interval that the machine
-allows, only what is later counts, as no stream can be faster. A full pipeline comes to that point when its
-first inferences have left, long before the last of those that were let in together.
-
-Windows. Otherwise, when the mean intervals of the last two windows of ``in_flight`` completions agree to
-0.1 %, the mean of the last one counts. Short windows say little, so this rule waits for 24 completions.
-A window below the least interval that the machine allows is still filling or draining a queue, and none.
-A loop that has not settled after 12 windows is returned as it is, with ``converged`` false.
+How long to simulate: see ``sim.settle``.
 
 Where it begins. Filling a machine takes most of the time, and shows nothing of the settled stream. So a
-graph with equal layers begins in the state that ``sim.warm`` guesses. When it settles from there, by the same
-rules, at the least interval that the machine allows, none can be faster. If not, it begins anew in an empty
-machine, as all others do. (A loop may have several settled states. From an empty machine it may need more in
-flight to come to one as fast.)
+graph with equal layers begins in a state that ``sim.warm`` guesses. When a state recurs from there, at the
+least interval that the machine allows, none can be faster. If not, it begins anew in one that is guessed with
+more care, and at last in an empty machine, as all others do. (A loop may have several settled states. From an
+empty machine it may need more in flight to come to one as fast.)
 
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
@@ -37,6 +18,7 @@ The search ends early where it would take too many tasks, and says so.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -45,17 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import MappingError, SimulationError
-from archsim.sim.engine import Engine, Glimpse, Queues, Warm
-from archsim.sim.warm import guess, warm_loop
+from archsim.sim.engine import Engine, Queues, Warm
+from archsim.sim.settle import TOLERANCE, remembered, settle, settle_fastest
+from archsim.sim.warm import guess, refined, warm_loop
 from archsim.task_graph import TaskGraph
 
-TOLERANCE = 1e-3
-"""Intervals that differ by less are equal, and a gain in throughput below it is none."""
-
-_LEAST_COMPLETIONS = 24
-_MOST_REMEMBERED = 32
-_MOST_WINDOWS = 12
 _LIKELY_WINDOWS = 2.5
+
+_PATIENCE = 4
+"""Completions in which a state recurs after a good guess; most of them take two."""
 
 MOST_TASKS = 200_000_000
 """``auto`` simulates about this many tasks at most, some 20 s of the fast engine, but always one loop."""
@@ -120,8 +100,6 @@ class _Loops:
 
     def __init__(self, graph: TaskGraph, engine: type[Engine], alone: NDArray[np.int64] | None) -> None:
         self.bound_cycles = Queues.of(graph).bound_cycles()
-        longest = max(int(graph.occupancy.max()), int(graph.latency.max()))
-        self._remember = min(2 + int(longest / (self.bound_cycles or 1)), _MOST_REMEMBERED)
         self._alone = alone
         self._graph = graph
         self._engine = engine
@@ -154,12 +132,16 @@ class _Loops:
         return self.measured[in_flight]
 
     def _simulate(self, in_flight: int) -> Stream:
-        engine, converged = self._warm(in_flight), False
-        if engine is not None:
-            interval, converged = _settle(engine, in_flight, self.bound_cycles, warm=True)
-        if engine is None or not converged:
-            engine = self._run(in_flight, None)
-            interval, converged = _settle(engine, in_flight, self.bound_cycles, warm=False)
+        for start, patience in self._guesses(in_flight):
+            engine = self._run(in_flight, warm_loop(start, in_flight, self.bound_cycles))
+            interval = settle_fastest(engine, in_flight, self.bound_cycles, patience)
+            if interval is not None:
+                return self._settled(engine, in_flight, interval, converged=True)
+        engine = self._run(in_flight, None)
+        interval, converged = settle(engine, in_flight, self.bound_cycles)
+        return self._settled(engine, in_flight, interval, converged=converged)
+
+    def _settled(self, engine: Engine, in_flight: int, interval: float, *, converged: bool) -> Stream:
         self._inferences += len(engine.left) + in_flight / 2
         start = engine.last_start()
         finish = start + self._graph.latency
@@ -171,78 +153,20 @@ class _Loops:
             in_flight=in_flight,
             keep=1,
             warm=warm,
-            remember=min(self._remember, _MOST_REMEMBERED),
+            remember=remembered(self._graph, self.bound_cycles),
         )
 
-    def _warm(self, in_flight: int) -> Engine | None:
-        """The loop in the state that it is guessed to settle in, if it may be as fast as any."""
+    def _guesses(self, in_flight: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """Starts of an inference in the settled loop, if it may be as fast as any; how long to try them."""
         fastest = self.bound_cycles * (1 + TOLERANCE)
         if not self._graph.alike or in_flight * fastest < self.alone[self._graph.exit]:
-            return None
+            return
         start = self._guess
-        if start is None:
-            return None
-        warm = warm_loop(start, in_flight, self.bound_cycles)
-        return self._run(in_flight, warm)
-
-
-class _Watch:
-    """Looks after each completion whether an engine is in a state in which it has been."""
-
-    def __init__(self, engine: Engine, bound_cycles: float) -> None:
-        self._engine = engine
-        self._bound_cycles = bound_cycles
-        self._anchor: tuple[int, Glimpse] | None = None
-        self._previous: tuple[int, Glimpse] | None = None
-
-    def recurring_interval(self) -> float | None:
-        """The mean interval since it was in its present state, None where it has not been."""
-        left = self._engine.left
-        now, glimpse = len(left), self._engine.glimpse()
-        for seen in (self._previous, self._anchor):
-            if seen is None:
-                continue
-            before, then = seen
-            interval = (left[-1] - left[before - 1]) / (now - before)
-            cycles = (now - before) * TOLERANCE * self._bound_cycles
-            fastest = interval <= self._bound_cycles * (1 + TOLERANCE)
-            if glimpse.no_later(then, cycles) and (fastest or then.no_later(glimpse, cycles)):
-                return max(interval, self._bound_cycles)
-        self._previous = now, glimpse
-        if self._anchor is None or 2 * now >= 3 * self._anchor[0]:
-            self._anchor = self._previous
-        return None
-
-
-def _settle(engine: Engine, in_flight: int, bound_cycles: float, *, warm: bool) -> tuple[float, bool]:
-    """Advance until one of the rules applies: the mean interval, and whether it settled.
-
-    Args: warm: whether it began in a guessed state: then only the least interval is a result.
-    """
-    left = engine.left
-    watch = _Watch(engine, bound_cycles)
-    fastest = bound_cycles * (1 + TOLERANCE) if warm else math.inf
-    least = max(2 * in_flight + 1, _LEAST_COMPLETIONS)
-    most = least if warm else max(_MOST_WINDOWS * in_flight, 2 * _LEAST_COMPLETIONS)
-    while True:
-        engine.advance(len(left) + 1)
-        recurring = watch.recurring_interval()
-        if recurring is not None:
-            return recurring, recurring <= fastest
-        now = len(left)
-        if now <= in_flight:
-            continue
-        last = (left[-1] - left[-1 - in_flight]) / in_flight
-        if last > fastest:
-            return last, False
-        if now < least:
-            continue
-        before = (left[-1 - in_flight] - left[-1 - 2 * in_flight]) / in_flight
-        possible = last >= bound_cycles * (1 - TOLERANCE)
-        if possible and abs(last - before) <= TOLERANCE * last:
-            return max(last, bound_cycles), True
-        if now >= most:
-            return max(last, bound_cycles), False
+        if start is not None:
+            yield start, _PATIENCE
+            better = refined(self._graph, self._engine, self.alone, start, in_flight, self.bound_cycles)
+            if better is not None:
+                yield better, 2 * in_flight + 1
 
 
 def _search(loops: _Loops, limit: int | None, latency: int) -> Stream:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from archsim.graph_blocks import EdgeRows, Edges, ends, sorted_edges
 from archsim.sim.engine import Engine, Warm
-from archsim.task_graph import Alike, TaskGraph
+from archsim.sim.settle import remembered, settle_fastest
+from archsim.task_graph import Alike, Place, Resource, TaskGraph
 
 INFERENCES = 20
 """That are let into the first layers; the last ones differ, as none come after them."""
@@ -25,10 +26,11 @@ INFERENCES = 20
 FOLLOWED = 16
 """Of these, to their end at most."""
 
-LAYERS = 3
-"""Equal ones that they go through: the second one's tasks stand for those of all later layers."""
+LAYERS = 2
+"""Equal ones that they go through: the first one's tasks stand for those of all later layers."""
 
 _MOST_CORRECTIONS = 1000
+_PATIENCE = 40
 
 
 def guess(
@@ -45,20 +47,65 @@ def guess(
     alike = max(graph.alike, key=lambda some: some.tasks * some.copies, default=None)
     if alike is None or alike.copies <= LAYERS or not _one_way(graph, alike):
         return None
-    layers = [slice(alike.begin(number), alike.begin(number + 1)) for number in range(LAYERS)]
-    last = _settled(
-        engine(first_tasks(graph, alike.begin(LAYERS)), inferences=INFERENCES, keep=1),
-        layers[1],
-        interval_cycles,
-    )
-    if last is None:
+    run = engine(first_tasks(graph, alike.begin(LAYERS)), inferences=INFERENCES, keep=1)
+    last = _settled(run, slice(alike.begin(LAYERS - 2), alike.begin(LAYERS - 1)), interval_cycles)
+    return None if last is None else _continued(graph, alike, last, alone, interval_cycles)
+
+
+def refined(
+    graph: TaskGraph,
+    engine: type[Engine],
+    alone: NDArray[np.int64],
+    start: NDArray[np.int64],
+    in_flight: int,
+    interval_cycles: float,
+) -> NDArray[np.int64] | None:
+    """(tasks,) a better guess for a number in flight: the first layers in a closed loop with the rest.
+
+    An inference is taken to be in the rest of the graph for as long as the guess says, and enters when one
+    leaves that, as in the whole loop, which is what a guess without a number in flight does not know.
+    Args: start: (tasks,) the guess.
+    Returns: None where the first layers do not settle at the interval.
+    """
+    alike = max(graph.alike, key=lambda some: some.tasks * some.copies)
+    tasks = alike.begin(LAYERS)
+    enters = math.floor(start[-1] - in_flight * interval_cycles)
+    better = _consistent(graph, np.maximum(start, enters + alone), interval_cycles)
+    if better is None:
         return None
-    step = round(float(np.median(last[layers[1]] - last[layers[0]])))
+    through = int((better + graph.latency)[:tasks].max())
+    left_out = int((better[-1] - through) // interval_cycles)
+    rest = math.floor(better[-1] - through - left_out * interval_cycles)
+    inside = in_flight - left_out
+    if inside < 1:
+        return None
+    first = _followed(first_tasks(graph, tasks), rest)
+    warm = warm_loop(np.append(better[:tasks], [through, through + rest]), inside, interval_cycles)
+    remember = remembered(first, interval_cycles)
+    run = engine(first, in_flight=inside, keep=1, warm=warm, remember=remember)
+    if settle_fastest(run, inside, interval_cycles, _PATIENCE) is None:
+        return None
+    return _continued(graph, alike, run.last_start(), alone, interval_cycles)
+
+
+def _continued(
+    graph: TaskGraph,
+    alike: Alike,
+    first: NDArray[np.int64],
+    alone: NDArray[np.int64],
+    interval_cycles: float,
+) -> NDArray[np.int64] | None:
+    """(tasks,) the starts in all layers, each passed like the last but one of the first.
+
+    Args: first: (first tasks,) their starts.
+    """
+    before, last, behind = (alike.begin(LAYERS - back) for back in (2, 1, 0))
+    step = round(float(np.median(first[last:behind] - first[before:last])))
     start = alone.copy()
-    head, end = alike.begin(2), alike.begin(alike.copies)
-    start[:head] = last[:head]
-    steps = step * np.arange(1, alike.copies - 1)
-    start[head:end] = (last[layers[1]] + steps[:, None]).ravel()
+    start[:last] = first[:last]
+    steps = step * np.arange(1, alike.copies - LAYERS + 2)
+    end = alike.begin(alike.copies)
+    start[last:end] = (first[before:last] + steps[:, None]).ravel()
     start[end:] += start[end - 1] - alone[end - 1]
     return _consistent(graph, start, interval_cycles)
 
@@ -95,6 +142,37 @@ def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
         on_start=sorted_edges(on_start, tasks + 1),
         actions=(),
         alike=(),
+    )
+
+
+def _followed(graph: TaskGraph, cycles: int) -> TaskGraph:
+    """A graph with one more task behind all others, which takes so many cycles and waits for no server."""
+    tasks = len(graph)
+
+    def column(all_tasks: NDArray[np.int32], value: int) -> NDArray[np.int32]:
+        longer = np.append(all_tasks, all_tasks[-1])
+        longer[-2] = value
+        return longer
+
+    first = np.append(graph.on_finish.first, graph.on_finish.first[-1])
+    first[tasks:] += 1
+    return replace(
+        graph,
+        resource=column(graph.resource, len(graph.resources)),
+        turn=column(graph.turn, 0),
+        occupancy=column(graph.occupancy, 0),
+        latency=column(graph.latency, cycles),
+        operation=column(graph.operation, graph.operation[-1]),
+        token=column(graph.token, -1),
+        pu=column(graph.pu, -1),
+        on_finish=Edges(
+            first,
+            np.append(graph.on_finish.target, np.int32(tasks)),
+            np.append(graph.on_finish.distance, np.int32(0)),
+        ),
+        on_start=replace(graph.on_start, first=np.append(graph.on_start.first, graph.on_start.first[-1])),
+        resources=(*graph.resources, Resource("rest", "rest", Place(), servers=2**30)),
+        turns=np.append(graph.turns, np.int32(0)),
     )
 
 

@@ -16,7 +16,7 @@ from archsim.sim.engine import NO_STATE, Queues, Warm
 from archsim.sim.event_engine import EventEngine, run_event
 from archsim.sim.fast_engine import FastEngine
 from archsim.sim.stream import measure_stream
-from archsim.sim.warm import first_tasks, guess, warm_loop
+from archsim.sim.warm import first_tasks, guess, refined, warm_loop
 from archsim.task_graph import JOIN, Alike, GraphBuilder, Place
 from archsim.workload.trace import read_trace
 
@@ -528,14 +528,24 @@ def test_layers_of_a_guess_are_one_step_apart():
     assert start[graph.exit] == layers[-1, 0] + 8
 
 
+def twice():
+    """A server, and the same once more."""
+    builder = GraphBuilder()
+    begin = builder.mark()
+    builder.begin_operation("l0.w", 0)
+    builder.place = Place(0, 0)
+    builder.add(builder.resource("a", "p"), 2, 2, ONE)
+    builder.repeat(begin, [Copy(1, 1, lambda name: name.replace("l0.", "l1."))])
+    return builder.build()
+
+
 NO_GUESS = {
     "no equal layers": lambda: pipeline(2, 6, 2),
     "no repeated layers": lambda: layered(SHARED, layers=3),
-    # of four layers three are equal
-    "too few": lambda: layered(SHARED, layers=4),
-    # a task of the fifth layer, before which there are four of three tasks, and the last of the second's
-    "an edge back": lambda: layered(SHARED, extra=["x"], back=[(12, 8, {})]),
-    "an edge back from a start": lambda: layered(SHARED, extra=["x"], back=[(12, 8, {"from_start": True})]),
+    "too few": lambda: twice(),
+    # from a task of the layer behind the first two equal ones to the last task of the first of these
+    "an edge back": lambda: layered(SHARED, extra=["x"], back=[(9, 5, {})]),
+    "an edge back from a start": lambda: layered(SHARED, extra=["x"], back=[(9, 5, {"from_start": True})]),
     # what is behind the layers holds its server for 50 cycles, and they are passed every 5 or so
     "slow end": lambda: layered(SHARED, end=50),
     # three tokens to two copies: one inference is done after 20 cycles, the next one 10 later
@@ -553,11 +563,11 @@ def test_there_is_no_guess_where_the_first_layers_do_not_show_the_others(engine,
 
 
 def test_there_is_a_guess_next_to_where_there_is_none():
-    # of five layers four are equal
-    assert guessed(layered(SHARED, layers=5)) is not None
-    # edges from the layer behind the first ones, counted from 0 the fourth, or to that one, or to later
-    # inferences: the tasks of each are three, the last of which nothing waits for
-    for back in [(9, 8, {}), (12, 11, {}), (12, 8, {"distance": 1})]:
+    # of four layers three are equal
+    assert guessed(layered(SHARED, layers=4)) is not None
+    # edges from the second of the first equal layers, or to it, or to later inferences: the tasks of each
+    # are three, the last of which nothing waits for
+    for back in [(6, 5, {}), (9, 8, {}), (9, 5, {"distance": 1})]:
         assert guessed(layered(SHARED, extra=["x"], back=[back])) is not None, back
 
 
@@ -570,7 +580,7 @@ def cold(monkeypatch):
 
     def measure(graph, engine=FastEngine, in_flight="auto"):
         with monkeypatch.context() as patch:
-            patch.setattr(stream._Loops, "_warm", lambda self, in_flight: None)
+            patch.setattr(stream._Loops, "_guesses", lambda self, in_flight: iter(()))
             return measure_stream(graph, engine, in_flight, None)
 
     return measure
@@ -660,10 +670,43 @@ def test_a_wrong_guess_does_no_harm(engine, wrong, in_flight, monkeypatch):
     assert measure_stream(graph, engine, "auto", None).in_flight == 12
 
 
+def test_a_guess_that_does_not_settle_soon_is_refined(monkeypatch, spied):
+    # by one in which the first layers, and as much time for the rest as the guess says, are a closed loop
+    graph = layered(SHARED)
+    start = late(graph)
+    monkeypatch.setattr(stream, "guess", lambda *_: start.copy())
+    measured = measure_stream(graph, spied, 12, None)
+    # alone, from the guess, the first layers from it, and from what they tell; late says 1000 cycles too much
+    # for the rest, 200 intervals
+    assert spied.begun[:2] == [0, 12]
+    assert len(spied.begun) == 4
+    assert spied.begun[2] < 12 == spied.begun[3]
+    assert (measured.interval_cycles, measured.converged) == (5, True)
+
+
+def test_a_refined_guess_knows_when_the_next_one_enters():
+    # One server takes 6 cycles in each of eight layers, before it a stage of 1; the first one also takes the
+    # inputs: alone 1 + 8 * 7 + 1 = 58 cycles, an interval of 6, so 10 in flight: one enters 60 cycles before
+    # the one ten before it leaves. The guess lets all enter at once.
+    graph = layered([("a", 1, 1, 1), ("b", 6, 6, 1)])
+    interval = Queues.of(graph).bound_cycles()
+    start = guessed(graph)
+    better = refined(graph, FastEngine, alone(graph), start, 10, interval)
+    assert better is not None
+    # the loop is passed like that, one interval after each other
+    run = FastEngine(graph, in_flight=10, keep=1, warm=warm_loop(better, 10, interval), remember=3)
+    run.advance(1)
+    first = run.last_start()
+    run.advance(12)
+    assert run.left[-1] - run.left[0] == 11 * interval
+    np.testing.assert_array_equal((run.last_start() - first)[1:], 11 * interval)
+
+
 def test_a_wrong_guess_that_does_not_settle_gives_the_stream_from_an_empty_machine(monkeypatch, cold, spied):
     graph = layered(SHARED)
     start = late(graph)
     monkeypatch.setattr(stream, "guess", lambda *_: start.copy())
+    monkeypatch.setattr(stream, "refined", lambda *_: None)
     measured, filled = measure_stream(graph, spied, 12, None), cold(graph, in_flight=12)
     # alone, from the guess, and anew
     assert spied.begun == [0, 12, 0]
