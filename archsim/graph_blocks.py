@@ -45,14 +45,6 @@ class EdgeBlock(NamedTuple):
     from_start: bool
     distance: int
 
-    def leads(self, other: EdgeBlock, tasks: int) -> bool:
-        """Whether ``other`` is the same that many tasks further on."""
-        return (
-            self[2:] == other[2:]
-            and np.array_equal(shifted(self.source, tasks), other.source)
-            and np.array_equal(shifted(self.target, tasks), other.target)
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class ActionCount:
@@ -88,14 +80,16 @@ class ActionCount:
     def leads(self, other: ActionCount, tasks: int) -> bool:
         """Whether ``other`` is the same that many tasks further on."""
         return (
-            (self.first + tasks, self.tasks, self.action) == (other.first, other.tasks, other.action)
+            self.first + tasks == other.first
+            and self.tasks == other.tasks
+            and self.action == other.action
             and self.copies == other.copies == 1
             and _equal(self.count, other.count)
         )
 
     def repeated(self, repeat: Repeat) -> ActionCount:
         """The same with its copies."""
-        return replace(self, copies=1 + repeat.copies, stride=repeat.tasks)
+        return ActionCount(self.first, self.tasks, self.action, self.count, 1 + repeat.copies, repeat.tasks)
 
 
 class Stretch(NamedTuple):
@@ -169,6 +163,18 @@ def shifted(wire: Column, tasks: Numbers) -> Column:
     return np.where(wire < 0, wire, wire + tasks).astype(np.int32)
 
 
+def lead(some: Sequence[EdgeBlock], others: Sequence[EdgeBlock], tasks: int) -> bool:
+    """Whether as many ``others`` are the same edges that many tasks further on."""
+    alike = all(
+        one[2:] == other[2:] and len(one.source) == len(other.source)
+        for one, other in zip(some, others, strict=True)
+    )
+    return alike and all(
+        np.array_equal(shifted(np.concatenate(ends), tasks), np.concatenate(later))
+        for ends, later in zip([*zip(*some, strict=True)][:2], [*zip(*others, strict=True)][:2], strict=True)
+    )
+
+
 def _equal(some: Any, other: Any) -> bool:
     """Whether two columns, or numbers, are equal."""
     if isinstance(some, np.ndarray) or isinstance(other, np.ndarray):
@@ -176,60 +182,67 @@ def _equal(some: Any, other: Any) -> bool:
     return bool(some == other)
 
 
+class _Run(NamedTuple):
+    """Blocks that were added in a row, and their copies if they have any."""
+
+    blocks: Sequence[Block]
+    repeat: Repeat | None = None
+
+    @property
+    def times(self) -> int:
+        """How often they are there."""
+        return 1 + self.repeat.copies if self.repeat else 1
+
+
 def columns(blocks: Sequence[Block], repeats: Sequence[Repeat]) -> dict[str, Column]:
     """Each column of all tasks in one array."""
-    _, counts, *rest = zip(*blocks, strict=True)
-    ends = np.cumsum(counts)
-    stretches = [_span(ends, repeat.begin.blocks, repeat.end.blocks) for repeat in repeats]
-    return {
-        name: _repeated(_column(counts, ends, values), stretches, _copier(name, repeats))
-        for name, values in zip(Block._fields[2:], rest, strict=True)
-    }
+    runs = [run for run in _runs(blocks, repeats) if run.blocks]
+    counts = np.concatenate([np.tile([block.tasks for block in run.blocks], run.times) for run in runs])
+    return {name: _column(name, runs, counts) for name in Block._fields[2:]}
 
 
-def _span(ends: NDArray[np.int64], begin: int, end: int) -> tuple[int, int]:
-    """From where to where the rows of some blocks are, given where each block's rows end."""
-    return int(ends[begin - 1]) if begin else 0, int(ends[end - 1]) if end else 0
+def _runs(blocks: Sequence[Block], repeats: Sequence[Repeat]) -> Iterator[_Run]:
+    """All blocks, in turn without copies and with them."""
+    done = 0
+    for repeat in repeats:
+        yield _Run(blocks[done : repeat.begin.blocks])
+        yield _Run(blocks[repeat.begin.blocks : repeat.end.blocks], repeat)
+        done = repeat.end.blocks
+    yield _Run(blocks[done:])
 
 
-def _column(counts: Sequence[int], ends: NDArray[np.int64], values: Sequence[Numbers]) -> Column:
-    """One number or one each of all blocks, in one array."""
-    single = np.array([value if isinstance(value, int) else 0 for value in values], dtype=np.int32)
-    column = np.repeat(single, counts)
-    for value, count, end in zip(values, counts, ends.tolist(), strict=True):
-        if not isinstance(value, int):
-            column[end - count : end] = value
+def _column(name: str, runs: Sequence[_Run], counts: NDArray[np.int64]) -> Column:
+    """One number or one each of all blocks and their copies, in one array.
+
+    Args: counts: tasks of each block and each copy.
+    """
+    number = Block._fields.index(name)
+    column = np.repeat(np.concatenate([_single(name, number, run).ravel() for run in runs]), counts)
+    for run in runs:
+        first, last = run.blocks[0].first, run.blocks[-1]
+        tasks = last.first + last.tasks - first
+        several = [block for block in run.blocks if not isinstance(block[number], int)]
+        for block in several:
+            column[block.first : block.first + block.tasks] = block[number]
+        if several and run.repeat:
+            rows = column[first : first + run.times * tasks].reshape(run.times, tasks)
+            rows[1:] = rows[0]
     return column
 
 
-def _repeated(
-    column: Column, stretches: Sequence[tuple[int, int]], copies: Callable[[int, Column], Column]
-) -> Column:
-    """The column with the copies of its stretches put in after them.
-
-    Args: copies: (copies, rows) of a stretch, given its number and (rows,) what it has.
-    """
-    pieces, done = [], 0
-    for number, (begin, end) in enumerate(stretches):
-        pieces += [column[done:end], copies(number, column[begin:end]).ravel()]
-        done = end
-    return np.concatenate([*pieces, column[done:]]) if pieces else column
-
-
-def _copier(name: str, repeats: Sequence[Repeat]) -> Callable[[int, Column], Column]:
-    """What the copies have in a column of tasks."""
-
-    def of_copies(number: int, stretch: Column) -> Column:
-        repeat = repeats[number]
-        if name == "resource":
-            return repeat.resources[:, stretch]
-        if name == "operation":
-            return repeat.operations[:, stretch]
-        if name == "pu":
-            return shifted(stretch[None, :], repeat.pus[:, None])
-        return np.broadcast_to(stretch, (repeat.copies, len(stretch)))
-
-    return of_copies
+def _single(name: str, number: int, run: _Run) -> Column:
+    """(times, blocks) what blocks and their copies have one number of, 0 where they have one each."""
+    values = [block[number] if isinstance(block[number], int) else 0 for block in run.blocks]
+    single = np.array(values, dtype=np.int32)
+    if run.repeat is None:
+        return single
+    if name == "resource":
+        return np.vstack([single, run.repeat.resources[:, single]])
+    if name == "operation":
+        return np.vstack([single, run.repeat.operations[:, single]])
+    if name == "pu":
+        return np.vstack([single, shifted(single, run.repeat.pus[:, None])])
+    return np.tile(single, (run.times, 1))
 
 
 class EdgeRows(NamedTuple):
@@ -240,36 +253,39 @@ class EdgeRows(NamedTuple):
     distance: Column
 
 
-def edge_rows(blocks: Sequence[EdgeBlock], repeats: Sequence[Repeat], *, from_start: bool) -> EdgeRows:
+class Copied(NamedTuple):
+    """Rows of edges that have copies, each as many tasks further on."""
+
+    begin: int
+    end: int
+    copies: int
+    tasks: int
+
+
+def edge_rows(
+    blocks: Sequence[EdgeBlock], repeats: Sequence[Repeat], *, from_start: bool
+) -> tuple[EdgeRows, list[Copied]]:
     """The edges of all blocks, in the order in which they were added, without those that have no end.
 
     Args: from_start: whether those from the starts of tasks, or those from their finishes.
+    Returns: the edges without their copies, and which of them have some.
     """
     chosen = [block for block in blocks if block.from_start == from_start]
-    before = np.cumsum([0, *(block.from_start == from_start for block in blocks)])
     none = np.zeros(0, dtype=np.int32)
     counts = [len(block.source) for block in chosen]
-    ends = np.cumsum(counts)
     rows = EdgeRows(
         np.concatenate([none, *(block.source for block in chosen)], dtype=np.int32),
         np.concatenate([none, *(block.target for block in chosen)], dtype=np.int32),
         np.repeat(np.array([block.distance for block in chosen], dtype=np.int32), counts),
     )
-    stretches = [_span(ends, before[repeat.begin.edges], before[repeat.end.edges]) for repeat in repeats]
-
-    def further_on(number: int, stretch: Column) -> Column:
-        return shifted(stretch[None, :], repeats[number].shifts[:, None])
-
-    def the_same(number: int, stretch: Column) -> Column:
-        return np.broadcast_to(stretch, (repeats[number].copies, len(stretch)))
-
-    rows = EdgeRows(
-        _repeated(rows.source, stretches, further_on),
-        _repeated(rows.target, stretches, further_on),
-        _repeated(rows.distance, stretches, the_same),
-    )
     real = (rows.source >= 0) & (rows.target >= 0)
-    return rows if real.all() else EdgeRows(*(column[real] for column in rows))
+    before = np.cumsum([0, *(len(block.source) * (block.from_start == from_start) for block in blocks)])
+    kept = np.append(0, np.cumsum(real))[before].tolist()
+    copied = [
+        Copied(kept[repeat.begin.edges], kept[repeat.end.edges], repeat.copies, repeat.tasks)
+        for repeat in repeats
+    ]
+    return (rows if real.all() else EdgeRows(*(column[real] for column in rows))), copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,20 +301,58 @@ class Edges:
     distance: NDArray[np.int32]
 
 
-def ends(on_finish: EdgeRows, on_start: EdgeRows, tasks: int) -> tuple[Column, Column]:
-    """Of the first tasks those that wait for nothing in their inference, and whose finish none waits for."""
+def ends(
+    on_finish: EdgeRows,
+    on_start: EdgeRows,
+    tasks: int,
+    finish_copied: Sequence[Copied] = (),
+    start_copied: Sequence[Copied] = (),
+) -> tuple[Column, Column]:
+    """Of the first tasks those that wait for nothing in their inference, and whose finish none waits for.
+
+    Args: finish_copied, start_copied: the edges of which there are copies.
+    """
     waits = np.zeros(tasks, dtype=bool)
     leads = np.zeros(tasks, dtype=bool)
     waits[0] = True
-    for edges in (on_finish, on_start):
-        waits[edges.target[edges.distance == 0]] = True
-    leads[on_finish.source[on_finish.distance == 0]] = True
+    _mark(waits, on_finish.target, on_finish.distance, finish_copied)
+    _mark(waits, on_start.target, on_start.distance, start_copied)
+    _mark(leads, on_finish.source, on_finish.distance, finish_copied)
     return np.flatnonzero(~waits).astype(np.int32), np.flatnonzero(~leads).astype(np.int32)
 
 
-def sorted_edges(edges: EdgeRows, tasks: int) -> Edges:
-    """The same edges sorted by source, those of a task in the order in which they were added."""
-    order = np.argsort(edges.source, kind="stable")
+def _mark(marks: NDArray[np.bool_], at: Column, distance: Column, copied: Sequence[Copied]) -> None:
+    """Mark the tasks at one end of the edges within an inference.
+
+    Args: at: (edges,) those tasks, without those of copies.
+    """
+    marks[at[distance == 0]] = True
+    for begin, end, copies, tasks in copied:
+        own = at[begin:end][distance[begin:end] == 0]
+        if not len(own):
+            continue
+        first = int(own.min())
+        stretch = np.zeros(int(own.max()) + 1 - first, dtype=bool)
+        stretch[own - first] = True
+        for further in range(first + tasks, first + (copies + 1) * tasks, tasks):
+            marks[further : further + len(stretch)] |= stretch
+
+
+def sorted_edges(edges: EdgeRows, tasks: int, copied: Sequence[Copied] = ()) -> Edges:
+    """The edges and their copies sorted by source, those of a task in the order in which they were added."""
+    source = _with_copies(edges.source, copied)
+    order = np.argsort(source, kind="stable")
     first = np.zeros(tasks + 1, dtype=np.int64)
-    np.cumsum(np.bincount(edges.source, minlength=tasks), out=first[1:])
-    return Edges(first, edges.target[order], edges.distance[order])
+    np.cumsum(np.bincount(source, minlength=tasks), out=first[1:])
+    distance = _with_copies(edges.distance, [each._replace(tasks=0) for each in copied])
+    return Edges(first, _with_copies(edges.target, copied).take(order), distance.take(order))
+
+
+def _with_copies(column: Column, copied: Sequence[Copied]) -> Column:
+    """A column of edges with the copies put in after what they are copies of."""
+    pieces, done = [], 0
+    for begin, end, copies, tasks in copied:
+        further = tasks * np.arange(copies + 1, dtype=np.int32)[:, None]
+        pieces += [column[done:begin], (column[begin:end] + further).ravel()]
+        done = end
+    return np.concatenate([*pieces, column[done:]])

@@ -14,7 +14,7 @@ from archsim.cost.entry import Charge
 from archsim.cost.rollup import Installed, charges
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
-from archsim.mapping.plan import Plan, Step
+from archsim.mapping.plan import Group, Plan
 from archsim.parts.activity import ACTIVITY
 from archsim.parts.part import Held, Part, Programming
 from archsim.results.bottleneck import bottleneck, bounding_classes, times
@@ -206,14 +206,14 @@ def _media(machine: Machine) -> set[str]:
 def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]) -> Setting:
     """What the result says about its inputs."""
     precision = trace.precision
-    held = [each for _, each in _held(plan)]
+    held = _held_by_part(plan)
     macs = _Macs(trace)
     counts = [(phase, len(tokens)) for phase, tokens in macs.phases]
     per_pu = sum(part.peak_macs_per_cycle(precision) for part in machine.parts.values())
     notes = [
         text
         for part in (*machine.parts.values(), *machine.chip_parts.values())
-        for text in part.warnings([each for each in held if each.part == part.name], precision)
+        for text in part.warnings(held.get(part.name, ()), precision)
     ]
     return Setting(
         hardware=_hardware(machine),
@@ -227,7 +227,7 @@ def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]
         tokens=sum(count for _, count in counts),
         output=OUTPUT,
         macs=sum(macs.of(op, op.rows * op.columns) for op in trace.operations),
-        executed_macs=sum(macs.of(step.op, _weights(step)) for group in plan.groups for step in group.steps),
+        executed_macs=_executed_macs(plan, macs),
         peak_macs_per_cycle=per_pu * machine.pus * plan.chips_used,
         programming=_programming(machine, plan),
         warnings=(*plan.warnings, *notes),
@@ -303,18 +303,33 @@ def _installed(machine: Machine, chips: int) -> Iterator[Installed]:
     yield Installed(machine.chip_link.name, machine.chip_link.costs, chips - 1)
 
 
-def _held(plan: Plan) -> Iterator[tuple[int, Held]]:
-    """Everything that is held, with its PU."""
+def _held_by_part(plan: Plan) -> dict[str, list[Held]]:
+    """Everything that is held, by the part that holds it."""
+    by_part: dict[str, list[Held]] = {}
     for group in plan.groups:
         for step in group.steps:
-            for pu, held in zip(step.pus, step.held, strict=False):
+            for held in step.held:
                 if held is not None:
-                    yield pu, held
+                    by_part.setdefault(held.part, []).append(held)
+    return by_part
 
 
-def _weights(step: Step) -> int:
-    """MACs of one token in a step on all its PUs: what its shares multiply with."""
-    return sum(share.rows * share.columns for share in step.shares if share is not None)
+def _first_alike(plan: Plan) -> dict[tuple[int, int], Group]:
+    """Of the groups whose steps are the same but for names and PUs the first, by how they are sorted."""
+    return {group.sort: group for group in reversed(plan.groups)}
+
+
+def _executed_macs(plan: Plan, macs: _Macs) -> int:
+    """MACs of one inference on all PUs, where matrices may be kept as two factors."""
+    weights = {
+        sort: [sum(share.rows * share.columns for share in step.shares if share) for step in group.steps]
+        for sort, group in _first_alike(plan).items()
+    }
+    return sum(
+        macs.of(step.op, of_step)
+        for group in plan.groups
+        for step, of_step in zip(group.steps, weights[group.sort], strict=True)
+    )
 
 
 class _Macs:
@@ -362,19 +377,23 @@ def _programming(machine: Machine, plan: Plan) -> dict[str, float]:
 
 def _alike_pus(plan: Plan) -> Iterator[tuple[list[Held], list[int]]]:
     """What PUs hold that hold the same but for names, as the first of them does, and which PUs these are."""
-    places: dict[int, list[tuple[int, int, int, int]]] = {}
-    weights: dict[int, list[Held]] = {}
+    held = {
+        (sort, place): [
+            each for step in group.steps for each in step.held[place : place + 1] if each is not None
+        ]
+        for sort, group in _first_alike(plan).items()
+        for place in range(len(group.pus))
+    }
+    places: dict[int, list[tuple[tuple[int, int], int]]] = {}
     for group in plan.groups:
-        for number, step in enumerate(group.steps):
-            for place, (pu, held) in enumerate(zip(step.pus, step.held, strict=False)):
-                if held is not None:
-                    places.setdefault(pu, []).append((*group.sort, number, place))
-                    weights.setdefault(pu, []).append(held)
-    alike: dict[tuple[tuple[int, int, int, int], ...], list[int]] = {}
-    for pu, held_at in places.items():
-        alike.setdefault(tuple(held_at), []).append(pu)
-    for pus in alike.values():
-        yield weights[pus[0]], pus
+        for place, pu in enumerate(group.pus):
+            if held[group.sort, place]:
+                places.setdefault(pu, []).append((group.sort, place))
+    alike: dict[tuple[tuple[tuple[int, int], int], ...], list[int]] = {}
+    for pu, own_places in places.items():
+        alike.setdefault(tuple(own_places), []).append(pu)
+    for same_places, pus in alike.items():
+        yield [each for place in same_places for each in held[place]], pus
 
 
 def _programmed(parts: Mapping[str, Part], weights: Sequence[Held]) -> Programming:

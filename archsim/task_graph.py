@@ -29,6 +29,7 @@ from archsim.graph_blocks import (
     columns,
     edge_rows,
     ends,
+    lead,
     shifted,
     sorted_edges,
 )
@@ -59,6 +60,10 @@ class Place:
         """How the names of its resources begin."""
         return f"chip{self.chip}.pu{self.pu}" if self.pu >= 0 else f"chip{self.chip}"
 
+    def further(self, pus: int) -> Place:
+        """The place of a PU so many further on; what the PUs of a chip share stays where it is."""
+        return Place(self.chip, self.pu + pus) if self.pu >= 0 else self
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -74,6 +79,11 @@ class Resource:
     place: Place
     servers: int = 1
     copies: int = 1
+
+    @property
+    def name_there(self) -> str:
+        """Its name without that of its place."""
+        return self.name.removeprefix(self.place.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +287,9 @@ class GraphBuilder:
                 target = np.repeat(target, source.shape[-1])
             else:
                 source, target = np.broadcast_arrays(source, target)
-        self._edges.append(EdgeBlock(source.ravel(), target.ravel(), from_start, distance))
+        if source.ndim != 1:
+            source, target = source.ravel(), target.ravel()
+        self._edges.append(EdgeBlock(source, target, from_start, distance))
 
     def ring(self, release: Wire, acquire: Wire, depth: int, *, from_start: bool = False) -> None:
         """A bounded buffer: ``acquire`` of a token waits for ``release`` of the token ``depth`` before it.
@@ -315,7 +327,9 @@ class GraphBuilder:
         operations = list(self._operation_index)
         copied = {JOIN: JOIN}
         for resource in {block.resource for block in new.blocks if block.resource != JOIN}:
-            copied[resource] = self._resources.get(self._copied(resource, copy).name, UNKNOWN)
+            one = self._resource_list[resource]
+            name = one.place.further(copy.pus).name + copy.name(one.name_there)
+            copied[resource] = self._resources.get(name, UNKNOWN)
         return (
             all(
                 one.resource == copied[other.resource]
@@ -325,7 +339,7 @@ class GraphBuilder:
                 and one.alike(other)
                 for one, other in zip(old.blocks, new.blocks, strict=True)
             )
-            and all(one.leads(other, tasks) for one, other in zip(old.edges, new.edges, strict=True))
+            and lead(old.edges, new.edges, tasks)
             and all(one.leads(other, tasks) for one, other in zip(old.actions, new.actions, strict=True))
         )
 
@@ -338,15 +352,23 @@ class GraphBuilder:
         held = {block.resource for block in stretch.blocks}.union(range(len(begin.turns), len(end.turns)))
         operations = np.full((len(copies), len(names)), -1, dtype=np.int32)
         resources = np.full((len(copies), len(end.turns) + 1), -1, dtype=np.int32)
+        before = (*begin.turns, *[0] * (len(end.turns) - len(begin.turns)))
+        queues = [
+            (number, self._resource_list[number], self._resource_list[number].name_there)
+            for number in sorted(held - {JOIN})
+        ]
+        places = {old.place for _, old, _ in queues}
         for row, copy in enumerate(copies):
             for number in sorted(used):
                 self.begin_operation(copy.name(names[number]), self._layers[number] + copy.layers)
                 operations[row, number] = self.operation
-            for number in sorted(held - {JOIN}):
-                resources[row, number] = found = self._new_resource(self._copied(number, copy))
+            further = {place: (there := place.further(copy.pus), there.name) for place in places}
+            for number, old, name in queues:
+                place, where = further[old.place]
+                new = Resource(where + copy.name(name), old.part, place, old.servers, old.copies)
+                resources[row, number] = found = self._new_resource(new)
                 if found != number:
-                    before = begin.turns[number] if number < len(begin.turns) else 0
-                    self._turns[found] += end.turns[number] - before
+                    self._turns[found] += end.turns[number] - before[number]
         pus = np.array([copy.pus for copy in copies], dtype=np.int32)
         self._repeats.append(again := Repeat(begin, end, resources, operations, pus))
         self._actions[begin.actions :] = [action.repeated(again) for action in stretch.actions]
@@ -365,20 +387,13 @@ class GraphBuilder:
             self._actions[begin.actions : end.actions],
         )
 
-    def _copied(self, number: int, copy: Copy) -> Resource:
-        """What a resource is in a copy: those of a PU are the other PU's."""
-        old = self._resource_list[number]
-        place = Place(old.place.chip, old.place.pu + copy.pus) if old.place.pu >= 0 else old.place
-        name = place.name + copy.name(old.name.removeprefix(old.place.name))
-        return Resource(name, old.part, place, old.servers, old.copies)
-
     def build(self) -> TaskGraph:
         """The finished graph, with its entry before the first tasks and its exit after the last ones."""
         self.begin_operation("exit", None)
         leaving = self._append(1, JOIN, 0, 0, np.array([-1]), 0)
-        on_finish = edge_rows(self._edges, self._repeats, from_start=False)
-        on_start = edge_rows(self._edges, self._repeats, from_start=True)
-        roots, sinks = ends(on_finish, on_start, leaving)
+        on_finish, finish_copied = edge_rows(self._edges, self._repeats, from_start=False)
+        on_start, start_copied = edge_rows(self._edges, self._repeats, from_start=True)
+        roots, sinks = ends(on_finish, on_start, leaving, finish_copied, start_copied)
         outer = [
             EdgeRows(np.zeros_like(roots), roots, np.zeros_like(roots)),
             EdgeRows(sinks, np.full_like(sinks, leaving), np.zeros_like(sinks)),
@@ -386,8 +401,8 @@ class GraphBuilder:
         on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, *outer, strict=True)))
         return TaskGraph(
             **columns(self._blocks, self._repeats),
-            on_finish=sorted_edges(on_finish, self._size),
-            on_start=sorted_edges(on_start, self._size),
+            on_finish=sorted_edges(on_finish, self._size, finish_copied),
+            on_start=sorted_edges(on_start, self._size, start_copied),
             resources=tuple(self._resource_list),
             turns=np.array(self._turns, dtype=np.int32),
             operations=tuple(self._operation_index),

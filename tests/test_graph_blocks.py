@@ -358,9 +358,10 @@ def test_copies_spend_what_layers_spend() -> None:
     """
     charges = {"read": (Charge("array", 2), Charge("adc", 1)), "word": (Charge("bus", 4),)}
     one, other = repeated(), plain()
-    assert action_counts(one) == action_counts(other) == {"read": 5 * 15 + 6, "word": 5 * 6}
-    energy = dynamic_energy(one, charges)
-    assert energy == dynamic_energy(other, charges)
+    counts = action_counts(one)
+    assert counts == action_counts(other) == {"read": 5 * 15 + 6, "word": 5 * 6}
+    energy = dynamic_energy(one, counts, charges)
+    assert energy == dynamic_energy(other, counts, charges)
     assert energy.by_component == {"array": 81 * 2, "adc": 81, "bus": 30 * 4}
     assert energy.by_operation == {"w": 5 * 69, "out": 18}
     assert energy.by_layer == {**{f"l{number}": 69 for number in range(1, 6)}, "outside": 18}

@@ -22,8 +22,8 @@ def structure(value: Any) -> Hashable:
     if isinstance(value, Cost):
         return None
     if isinstance(value, Section):
-        fields = (name for name in type(value).model_fields if name != "sources")
-        return type(value).__name__, tuple(structure(getattr(value, name)) for name in fields)
+        fields = vars(value).items()
+        return type(value).__name__, tuple(structure(inner) for name, inner in fields if name != "sources")
     if isinstance(value, dict):
         return tuple((name, structure(inner)) for name, inner in value.items())
     if isinstance(value, list | tuple):

@@ -256,16 +256,16 @@ def _medium(model: Section, name: str, system: SystemModel) -> Medium:
     return cast(MediumModel, model).build(name, system.clock_ghz)
 
 
-def _assumptions(value: Any, path: str) -> Iterator[Assumption]:
-    """All assumptions in a section and below, each with the path of what it is about."""
+def _assumptions(value: Section | dict[str, Any], path: str) -> Iterator[Assumption]:
+    """All assumptions in a section, or a mapping, and below, each with the path of what it is about."""
     dot = f"{path}." if path else ""
+    inside = vars(value) if isinstance(value, Section) else value
     if isinstance(value, Section):
-        own = {path: getattr(value, "source", "")}
+        own = {path: inside.get("source", "")}
         own |= {dot + name: text for name, text in value.sources.items()}
         for about, text in own.items():
             if text.startswith(ASSUMPTION):
                 yield Assumption(about, text.removeprefix(ASSUMPTION).strip())
-        value = {name: getattr(value, name) for name in type(value).model_fields if name != "sources"}
-    if isinstance(value, dict):
-        for name, inner in value.items():
+    for name, inner in inside.items():
+        if isinstance(inner, (Section, dict)) and name != "sources":
             yield from _assumptions(inner, dot + name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from archsim.errors import MappingError
 from archsim.mapping.demand import Sizing, holder_choices
 from archsim.mapping.infeasible import infeasible, refusals
-from archsim.mapping.parallel import restated
+from archsim.mapping.parallel import each_once, restated
 from archsim.mapping.placement import Placement, placements
 from archsim.mapping.plan import Group, PartUse, Plan, Step
 from archsim.mapping.replication import Cluster, replicate
@@ -89,7 +89,7 @@ def _copied_step(step: Step, copies: Iterator[int], speed: Fraction) -> Step:
     if not step.held:
         return step
     count = next(copies)
-    return replace(step, held=tuple(held and replace(held, copies=count, speed=speed) for held in step.held))
+    return replace(step, held=each_once(lambda held: replace(held, copies=count, speed=speed), step.held))
 
 
 def _replicas(sizing: Sizing, clusters: Sequence[Cluster]) -> dict[str, Fraction]:

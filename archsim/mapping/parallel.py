@@ -195,31 +195,22 @@ def restated(
 
 
 def _restated_step(step: Step, pus: tuple[int, ...], op: Operation) -> Step:
+    old = step.op
+
     def share_of(share: Operation) -> Operation:
-        if share is step.op:
-            return op
-        return replace(share, id=op.id, layer=op.layer, after=op.after, expert=op.expert)
+        return op if share is old else share.renamed(op)
 
     def held_of(held: Held) -> Held:
-        old = held.stored
-        name = op.id + old.name.removeprefix(step.op.id)
-        stored = Stored(name, old.rows, old.columns, old.bits, old.regions)
-        return Held(stored, held.part, held.copies, held.speed)
+        return held.renamed(op.id + held.stored.name.removeprefix(old.id))
 
-    return Step(
-        op,
-        step.factor,
-        step.part,
-        pus,
-        step.takes,
-        step.gives,
-        _each(share_of, step.shares),
-        _each(held_of, step.held),
-    )
+    shares, held = each_once(share_of, step.shares), each_once(held_of, step.held)
+    return Step(op, step.factor, step.part, pus, step.takes, step.gives, shares, held)
 
 
-def _each(make: Callable[[Item], Item], items: Sequence[Item | None]) -> tuple[Item | None, ...]:
+def each_once(make: Callable[[Item], Item], items: Sequence[Item | None]) -> tuple[Item | None, ...]:
     """What ``make`` makes of each item; an object that comes again is made once, and None stays None."""
+    if len(items) < 2:
+        return tuple([item and make(item) for item in items])
     made: dict[int, Item | None] = {}
     for item in items:
         if id(item) not in made:

@@ -32,7 +32,8 @@ class Cluster:
 
     Args: places: the PUs and the indices of the sections there, one for each of the equal clusters;
         steps: of each section, on PUs 0, 1, ...; stages: of all the steps with weights, in order;
-        demands: of each PU, with one copy; copies: of each stage; speed: under ``ideal``, else 1.
+        demands: of each PU, with one copy; copies: of each stage; speed: under ``ideal``, else 1;
+        held: what all copies of the weights take on each PU.
     """
 
     places: tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]
@@ -41,6 +42,7 @@ class Cluster:
     demands: tuple[Demand, ...]
     copies: tuple[int, ...]
     speed: Fraction
+    held: tuple[Size, ...]
 
     @property
     def slowest(self) -> Fraction:
@@ -69,7 +71,14 @@ def _cluster(sizing: Sizing, places: tuple[tuple[tuple[int, ...], tuple[int, ...
         speed = ideal_speed(sizing, demands)
     elif sizing.replication == "whole":
         copies = whole_copies(stages, spare_units(sizing, demands))
-    return Cluster(places, steps, stages, demands, copies, speed)
+    held = tuple(_held(stages, copies, pu) for pu in range(len(pus)))
+    return Cluster(places, steps, stages, demands, copies, speed, held)
+
+
+def _held(stages: Sequence[Stage], copies: Sequence[int], pu: int) -> Size:
+    """What all copies of the weights take on one PU."""
+    sizes = [(stage.sizes[pu], count) for stage, count in zip(stages, copies, strict=True)]
+    return sum((Size(size.units * count, size.exact * count) for size, count in sizes), start=NO_SIZE)
 
 
 def _stage(sizing: Sizing, step: Step) -> Stage:

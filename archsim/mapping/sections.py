@@ -34,11 +34,9 @@ class Section:
         place = {op.id: index for index, op in enumerate(self.operations)}
         return tuple(
             (
-                op.kind,
-                tuple(place.get(producer, -1) for producer in op.after),
-                (op.rows, op.columns, op.width, op.heads, op.kv_heads, op.head_size),
-                op.expert is None,
-                op.last,
+                *(op.kind, op.rows, op.columns, op.width, op.heads, op.kv_heads, op.head_size),
+                *(op.expert is None, op.last),
+                *[place.get(producer, -1) for producer in op.after],
             )
             for op in self.operations
         )

@@ -9,24 +9,9 @@ from fractions import Fraction
 from archsim.mapping.demand import Sizing
 from archsim.mapping.plan import PartUse, WholeInstead
 from archsim.mapping.replication import Cluster, spare_units, whole_copies
-from archsim.parts.part import NO_SIZE, Size
 
 UNLIMITED = 1 << 30
 """Slots of PUs on which nothing is stored: more than any stream has inferences in flight."""
-
-
-def held_sizes(cluster: Cluster) -> list[Size]:
-    """What all copies of the weights take on each PU of ``cluster``."""
-    return [
-        sum(
-            (
-                Size(stage.sizes[pu].units * copies, stage.sizes[pu].exact * copies)
-                for stage, copies in zip(cluster.stages, cluster.copies, strict=True)
-            ),
-            start=NO_SIZE,
-        )
-        for pu in range(len(cluster.demands))
-    ]
 
 
 def part_uses(sizing: Sizing, clusters: Sequence[Cluster], chips: int) -> dict[str, PartUse]:
@@ -40,7 +25,7 @@ def part_uses(sizing: Sizing, clusters: Sequence[Cluster], chips: int) -> dict[s
     used = dict.fromkeys((name for name, (part, _) in parts.items() if part.unit), 0)
     wasted = Fraction(0)
     for cluster in clusters:
-        for size, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
+        for size, demand in zip(cluster.held, cluster.demands, strict=True):
             units = math.ceil(size.exact) if sizing.exact else size.units
             wasted += (units - size.exact) * len(cluster.places)
             for name, need in [(sizing.linear.name, units), *sizing.values(demand).items()]:
@@ -63,7 +48,7 @@ def slots(sizing: Sizing, cluster: Cluster) -> int:
     What PUs of a chip share: see ``chip_slots``.
     """
     found = UNLIMITED
-    for weights, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
+    for weights, demand in zip(cluster.held, cluster.demands, strict=True):
         for name, need in sizing.values(demand).items():
             if name in sizing.machine.chip_parts:
                 continue
@@ -78,12 +63,14 @@ def slots(sizing: Sizing, cluster: Cluster) -> int:
 def chip_slots(sizing: Sizing, clusters: Sequence[Cluster]) -> int:
     """Inferences whose values fit beside each other on the parts that the PUs of each chip share."""
     machine = sizing.machine
+    if not machine.chip_parts:
+        return UNLIMITED
     weights: dict[int, int] = {}
     values: dict[tuple[int, str], int] = {}
     for cluster in clusters:
         for pus, _ in cluster.places:
             chip = pus[0] // machine.pus
-            for size, demand in zip(held_sizes(cluster), cluster.demands, strict=True):
+            for size, demand in zip(cluster.held, cluster.demands, strict=True):
                 weights[chip] = weights.get(chip, 0) + size.units
                 for name, need in sizing.values(demand).items():
                     if name in machine.chip_parts:

@@ -162,7 +162,8 @@ class Activity:
         found = self._measurement(name, reads)
         if found is not None:
             return found.shares
-        return np.broadcast_to(np.asarray(self.model.ones, dtype=np.float64), (reads,))
+        ones = np.array(self.model.ones, dtype=np.float64)
+        return ones if len(ones) == reads else np.full(reads, ones[0])
 
     def pmf(self, name: str, reads: int, height: int) -> Float64:
         """(reads, height + 1) how likely a block of ``height`` rows has so many ones in each plane.

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from archsim.parts.analog_accesses import Accesses
 from archsim.parts.analog_reads import ReadActions
-from archsim.parts.analog_tiling import Tiling, block_rows, tilings
-from archsim.parts.part import Stored
-
-if TYPE_CHECKING:
-    from archsim.parts.analog_model import AnalogModel
+from archsim.parts.analog_tiling import Tiling, block_rows
 
 
 def input_actions(
-    name: str, stored: Stored, model: AnalogModel, reads: int, ones: float, accesses: Accesses | None
+    name: str, tiles: Sequence[Tiling], array_rows: int, reads: int, ones: float, accesses: Accesses | None
 ) -> ReadActions:
     """The actions of one input to a matrix; unused bitlines are not converted, unused wordlines not driven.
 
     A cell conducts, and a wordline is driven, where a bit is one; the register gives every bit. Bitlines are
     converted once an access of their array, of which there are as many as ``accesses`` has on average.
-    Args: name: of the part; reads: planes of an input; ones: share of ones over that for which the powers
-        hold; accesses: None where an access takes all wordlines, and there is one a read.
+    Args: name: of the part; tiles: of the matrix; array_rows: of an array; reads: planes of an input; ones:
+        share of ones over that for which the powers hold; accesses: None where an access takes all
+        wordlines, and there is one a read.
     """
     cells = wordlines = converted = 0.0
     conversions: dict[str, float] = {}
-    for tiling in tilings(stored, model):
-        bitlines = tiling.cell_columns * _accesses(tiling, model.array.rows, reads, accesses)
+    for tiling in tiles:
+        bitlines = tiling.cell_columns * _accesses(tiling, array_rows, reads, accesses)
         cells += tiling.cells * reads
         wordlines += tiling.rows * tiling.column_blocks * reads
         converted += bitlines

@@ -12,8 +12,6 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any, Literal
 
-import numpy as np
-
 from archsim.cost.entry import CostTable
 from archsim.errors import MappingError
 from archsim.parts.activity import ACTIVITY, Activity, MeasuredActivity
@@ -21,7 +19,7 @@ from archsim.parts.analog_accesses import Accesses, accesses
 from archsim.parts.analog_actions import input_actions
 from archsim.parts.analog_costs import cost_table
 from archsim.parts.analog_model import AnalogModel
-from archsim.parts.analog_reads import MvmTiming, ReadStages
+from archsim.parts.analog_reads import MvmTiming, Numbers, ReadActions, ReadStages
 from archsim.parts.analog_tiling import input_blocks, partial_sums, tilings
 from archsim.parts.analog_warnings import coarse_adcs
 from archsim.parts.facts import MachineFacts
@@ -40,6 +38,21 @@ class AnalogModuleModel(AnalogModel):
     def build(self, name: str, count: int, machine: MachineFacts) -> AnalogModule:
         """The part that a machine consists of; ``count`` modules in a PU."""
         return AnalogModule(name, count, self, machine.clock_ghz)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mvm:
+    """What matrices that are equal but for their names have in common.
+
+    Args: timing: of an input's planes, one access each; accesses: None where there is one a plane; total:
+        the actions of all stages; sums: that add up to each element of the result.
+    """
+
+    timing: MvmTiming
+    accesses: Accesses | None
+    actions: ReadActions
+    total: dict[str, Numbers]
+    sums: int
 
 
 @dataclass(frozen=True)
@@ -111,13 +124,14 @@ class AnalogModule:
         assert held is not None, "a linear operation has weights"
         model, stored = self.model, held.stored
         after = [value.ready for value in inputs]
-        first, ready = self._multiply(held, tokens, after, precision, graph)
+        mvm = self._mvm(stored, precision)
+        first, ready = self._multiply(mvm, held, tokens, after, graph)
+        registers = _registers(held)
         for wire in after:
-            graph.ring(first, wire, model.input_buffer_tokens * _registers(held), from_start=True)
-        slots = model.output_buffer_tokens * _registers(held)
-        sums = partial_sums(stored, model)
-        if model.reduction == "bus" and sums > 1:
-            return Value(ready, stored.columns, precision.partial_sum_bits, self.name, sums, slots)
+            graph.ring(first, wire, model.input_buffer_tokens * registers, from_start=True)
+        slots = model.output_buffer_tokens * registers
+        if model.reduction == "bus" and mvm.sums > 1:
+            return Value(ready, stored.columns, precision.partial_sum_bits, self.name, mvm.sums, slots)
         return Value(ready, stored.columns, precision.activation_bits, self.name, slots=slots)
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
@@ -202,12 +216,6 @@ class AnalogModule:
         """The read interval where every array that shares a converter is in use."""
         return self._timing(1, self.model.adc.arrays_per_adc).interval
 
-    def _sharing(self, stored: Stored) -> int:
-        """Arrays behind the fullest converter of a matrix: all that share one, or fewer if it is small."""
-        return max(
-            min(self.model.adc.arrays_per_adc, tiling.blocks) for tiling in tilings(stored, self.model)
-        )
-
     @property
     def activity(self) -> Activity:
         """The ones in the inputs, measured or stated."""
@@ -246,8 +254,28 @@ class AnalogModule:
 
     @cached_property
     def _known_accesses(self) -> dict[tuple[Any, ...], Accesses]:
-        """Accesses that have been worked out: layers are alike."""
+        """Accesses that have been worked out: matrices are alike."""
         return {}
+
+    @cached_property
+    def _known_mvms(self) -> dict[tuple[Any, ...], _Mvm]:
+        """MVMs that have been worked out: layers are alike."""
+        return {}
+
+    def _mvm(self, stored: Stored, precision: Precision) -> _Mvm:
+        """The MVM of an input with a matrix."""
+        of = stored.name if self.measured is not None else ""
+        key = (of, stored.rows, stored.columns, stored.bits, stored.regions, precision)
+        if key not in self._known_mvms:
+            model, reads, tiles = self.model, self._reads(precision), tilings(stored, self.model)
+            # arrays behind the fullest converter: all that share one, or fewer if the matrix is small
+            sharing = max(min(model.adc.arrays_per_adc, tiling.blocks) for tiling in tiles)
+            limited = self._accesses(stored, precision)
+            ones = float(self.activity.shares(stored.name, reads).mean()) / model.activity.reference_ones
+            actions = input_actions(self.name, tiles, model.array.rows, reads, ones, limited)
+            timing, sums = self._timing(reads, sharing), partial_sums(stored, tiles)
+            self._known_mvms[key] = _Mvm(timing, limited, actions, actions.total, sums)
+        return self._known_mvms[key]
 
     def _timing(self, reads: IntArray | int, sharing: int) -> MvmTiming:
         """Of an MVM where a converter digitises the bitlines of ``sharing`` arrays after each read."""
@@ -262,22 +290,19 @@ class AnalogModule:
         )
 
     def _multiply(
-        self, held: Held, tokens: Tokens, after: Sequence[Wire], precision: Precision, graph: GraphBuilder
+        self, mvm: _Mvm, held: Held, tokens: Tokens, after: Sequence[Wire], graph: GraphBuilder
     ) -> tuple[Wire, Wire]:
         """(tokens,) the tasks that take up the inputs, and those after which the results may be used."""
-        name, stored, planes = f"{self.name}.{held.stored.name}", held.stored, self._reads(precision)
-        limited = self._accesses(stored, precision)
-        reads = planes if limited is None else self._drawn(limited, stored.name, tokens)
-        timing = self._timing(reads, self._sharing(stored))
-        ones = float(np.mean(self.activity.shares(stored.name, planes))) / self.model.activity.reference_ones
-        actions = input_actions(self.name, stored, self.model, planes, ones, limited)
+        name, timing = f"{self.name}.{held.stored.name}", mvm.timing
+        if mvm.accesses is not None:
+            timing = replace(timing, reads=self._drawn(mvm.accesses, held.stored.name, tokens))
         if graph.detail == "array":
             assert held.speed == 1, "array detail has whole copies: see schedule.detail"
-            stages = ReadStages(name, self.name, held.copies, timing, actions)
+            stages = ReadStages(name, self.name, held.copies, timing, mvm.actions)
             return stages.run(tokens.index, after, graph)
         resource = graph.resource(name, self.name, copies=held.copies)
         occupancy = _shortened(timing, held)
-        tasks = graph.add(resource, occupancy, timing.latency, tokens.index, after, actions.total)
+        tasks = graph.add(resource, occupancy, timing.latency, tokens.index, after, mvm.total)
         return tasks, tasks
 
     def _drawn(self, limited: Accesses, name: str, tokens: Tokens) -> IntArray:
@@ -289,9 +314,10 @@ class AnalogModule:
 
     def _mean_timing(self, stored: Stored, precision: Precision) -> MvmTiming:
         """Of the mean input, reads rounded up."""
-        limited = self._accesses(stored, precision)
-        reads = self._reads(precision) if limited is None else math.ceil(limited.mean)
-        return self._timing(reads, self._sharing(stored))
+        mvm = self._mvm(stored, precision)
+        if mvm.accesses is None:
+            return mvm.timing
+        return replace(mvm.timing, reads=math.ceil(mvm.accesses.mean))
 
     def _weights_per_row(self, mode: str, weight_bits: int) -> int:
         return self.model.array.columns // self.model.cells_per_weight(mode, weight_bits)

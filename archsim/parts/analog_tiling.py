@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,13 +53,14 @@ def _tiling(region: Region, weight_bits: int, model: AnalogModel) -> Tiling:
     return Tiling(region.mode, region.rows, row_blocks, column_blocks, region.columns * cells, arrays)
 
 
-def partial_sums(stored: Stored, model: AnalogModel) -> int:
+def partial_sums(stored: Stored, tiles: Sequence[Tiling]) -> int:
     """Row blocks whose sums add up to each element of the result.
 
     Regions one below the other (the SLC and MLC ranks of a second SVD factor) add up to the same
     elements; of regions side by side, the tallest decides.
+    Args: tiles: of the regions.
     """
-    blocks = [tiling.row_blocks for tiling in tilings(stored, model)]
+    blocks = [tiling.row_blocks for tiling in tiles]
     below_each_other = all(region.columns == stored.columns for region in stored.regions)
     return sum(blocks) if below_each_other else max(blocks)
 

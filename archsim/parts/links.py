@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-import numpy as np
-
 from archsim.cost.entry import Charge, Component, Cost, CostTable, NonNegative, Positive, Section
 from archsim.parts.part import Fact
 from archsim.task_graph import GraphBuilder, IntArray, Wire
-from archsim.units import ns_to_cycles, transfer_cycles
+from archsim.units import ceil_cycles, ns_to_cycles, transfer_cycles
 
 
 class LinkModel(Section):
@@ -72,8 +70,10 @@ class Link:
             Fact("energy", charge.energy_pj, "pJ a bit"),
         )
 
-    def cycles(self, nbytes: IntArray | int) -> IntArray:
-        """Cycles for which a transfer holds the medium."""
+    def cycles(self, nbytes: IntArray | int) -> IntArray | int:
+        """Cycles for which a transfer holds the medium: one number, or (tokens,)."""
+        if isinstance(nbytes, int):
+            return ceil_cycles(nbytes * (self.clock_ghz / self.model.bandwidth_gb_per_s))
         return transfer_cycles(nbytes, self.model.bandwidth_gb_per_s, self.clock_ghz)
 
     def move(
@@ -87,7 +87,5 @@ class Link:
         """One transfer for each token, on the resource of the graph's current place."""
         occupancy = self.cycles(nbytes)
         latency = occupancy + ns_to_cycles(self.model.latency_ns, self.clock_ghz)
-        bits = np.asarray(nbytes) * 8.0
-        counts = {f"{self.name}.bit": bits if bits.ndim else float(bits)}
         resource = graph.resource(f"{self.name}{lane}", self.name)
-        return graph.add(resource, occupancy, latency, token, after, counts)
+        return graph.add(resource, occupancy, latency, token, after, {f"{self.name}.bit": nbytes * 8.0})

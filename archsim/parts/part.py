@@ -84,9 +84,15 @@ class Value:
     fetch: Fetch | None = None
 
     @property
-    def nbytes(self) -> IntArray:
+    def nbytes(self) -> IntArray | int:
         """Bytes of each token's result: one number, or (tokens,)."""
+        if isinstance(self.width, int):
+            return -(-self.width * self.bits * self.partial_sums // 8)
         return bits_to_bytes(np.asarray(self.width, dtype=np.int64) * (self.bits * self.partial_sums))
+
+    def after(self, ready: Wire) -> Value:
+        """The same value, to be used after other tasks."""
+        return Value(ready, self.width, self.bits, self.at, self.partial_sums, self.slots, self.fetch)
 
     def take(self, which: IntArray) -> Value:
         """The value for the tokens at the places ``which``."""
@@ -156,6 +162,12 @@ class Held:
     copies: int = 1
     speed: Fraction = Fraction(1)
     fetch: Fetch | None = None
+
+    def renamed(self, name: str) -> Held:
+        """As many copies of a matrix that is equal but for its name."""
+        old = self.stored
+        stored = Stored(name, old.rows, old.columns, old.bits, old.regions)
+        return Held(stored, self.part, self.copies, self.speed, self.fetch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +296,8 @@ class Medium(Protocol):
     def facts(self) -> tuple[Fact, ...]:
         """What ``archsim describe`` says of it."""
 
-    def cycles(self, nbytes: IntArray | int) -> IntArray:
-        """Cycles for which a transfer holds the medium."""
+    def cycles(self, nbytes: IntArray | int) -> IntArray | int:
+        """Cycles for which a transfer holds the medium: one number, or (tokens,)."""
 
     def move(
         self,

@@ -167,7 +167,7 @@ class Sfu:
         """One task a token, on whichever unit is free first."""
         width = inputs[0].width if op.kind == "softmax" else op.heads * op.head_size or op.width
         # a token has as many operands as values arrive for it: two of eight experts', say
-        operands = np.sum([value.ready >= 0 for value in inputs], axis=0, dtype=np.int64)
+        operands = sum(np.asarray(value.ready >= 0, dtype=np.int64) for value in inputs)
         elements = np.asarray(width, dtype=np.int64) * np.maximum(1, operands)
         passes = self.model.passes[op.kind]
         entry = -(-elements // self.model.inputs_per_cycle)

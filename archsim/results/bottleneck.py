@@ -62,7 +62,7 @@ def bottleneck(
             "interval_cycles": stream.interval_cycles if stream else float(path.total_cycles),
             "in_flight_limit": in_flight_limit,
             "searched": stream is None or stream.searched,
-            "busiest": _busiest(graph),
+            "busiest": _busiest(graph, stream),
         },
         "what_if": {},
     }
@@ -114,12 +114,13 @@ def _table(names: list[str], which: NDArray[np.int32], cycles: NDArray[np.int64]
     return table
 
 
-def _busiest(graph: TaskGraph) -> dict[str, dict[str, Any]]:
+def _busiest(graph: TaskGraph, stream: Stream | None) -> dict[str, dict[str, Any]]:
     """The busiest resource of each class, the busiest class first."""
     queues = Queues.of(graph)
+    busy = stream.busy_cycles if stream else queues.busy_cycles()
     found: dict[str, dict[str, Any]] = {}
     held: dict[str, float] = {}
-    for resource, cycles in zip(queues.resources, queues.busy_cycles().tolist(), strict=True):
+    for resource, cycles in zip(queues.resources, busy.tolist(), strict=True):
         held[resource.name] = max(held.get(resource.name, 0.0), cycles)
     for resource in graph.resources:
         cycles, best = held[resource.name], found.get(resource.part)

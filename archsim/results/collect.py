@@ -13,7 +13,7 @@ from archsim.cost.entry import Charge
 from archsim.cost.rollup import Installed, area_mm2, charges, leakage_mw, writes_per_cell
 from archsim.results.energy import action_counts, dynamic_energy, peak_power_mw, task_energy
 from archsim.results.record import Result
-from archsim.results.utilisation import traffic_bytes, utilisation, utilisation_by_layer
+from archsim.results.utilisation import traffic_bytes, utilisation
 from archsim.sim.stream import Stream
 from archsim.task_graph import TaskGraph
 
@@ -76,14 +76,15 @@ def collect(
     prices = charges(setting.installed)
     area = area_mm2(setting.installed)
     leakage = leakage_mw(setting.installed)
-    energy = dynamic_energy(graph, prices).with_static(leakage * interval_ns)
+    counts = action_counts(graph)
+    energy = dynamic_energy(graph, counts, prices).with_static(leakage * interval_ns)
     throughput = _throughput(setting, interval_ns, stream)
     power = _power(setting, graph, prices, stream.start if stream else start, interval) | {
         "average": energy.total / interval_ns / 1000,
         "leakage": leakage / 1000,
     }
     power["peak"] += power["leakage"]
-    counts = action_counts(graph)
+    shares = utilisation(graph, interval)
     wear = writes_per_cell(setting.installed, counts)
     return Result(
         hardware=setting.hardware,
@@ -101,8 +102,8 @@ def collect(
         area_mm2={"total": sum(area.values()), "by_component": _largest_first(area)},
         efficiency=_efficiency(setting, throughput, power["average"], sum(area.values())),
         power_w=dict(sorted(power.items())),
-        utilisation=utilisation(graph, interval),
-        utilisation_by_layer=utilisation_by_layer(graph, interval),
+        utilisation=shares.by_class,
+        utilisation_by_layer=shares.by_layer,
         traffic_bytes=traffic_bytes(counts),
         mapping=setting.mapping,
         programming=setting.programming,

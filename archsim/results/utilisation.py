@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,44 +14,42 @@ from archsim.task_graph import TaskGraph
 MOVED_BIT = ".bit"
 """The last word of the actions by which media count the bits that they move."""
 
-_CHUNK = 1 << 20  # tasks that are summed up at a time, which bounds the memory
 
+class Utilisation(NamedTuple):
+    """Shares of a stream's time, by class of resources.
 
-def utilisation(graph: TaskGraph, interval_cycles: float) -> dict[str, float]:
-    """Share of the stream's time for which the servers of each class are held, of those that are used.
-
-    Args: interval_cycles: between two inferences.
+    Args: by_class: for which the servers of each class are held, of those that are used; by_layer: of each
+        layer, for which it holds the servers that it uses. A server that layers share counts in each of
+        them, with the time for which that layer holds it.
     """
-    busy: dict[str, float] = {}
-    servers: dict[str, int] = {}
-    cycles_of = _busy_cycles(graph, np.zeros(len(graph.operations), dtype=np.int64), 1)[0]
-    for resource, cycles in zip(graph.resources, cycles_of.tolist(), strict=True):
-        busy[resource.part] = busy.get(resource.part, 0.0) + cycles
-        servers[resource.part] = servers.get(resource.part, 0) + resource.servers * resource.copies
-    return {part: busy[part] / (servers[part] * interval_cycles) for part in sorted(busy)}
+
+    by_class: dict[str, float]
+    by_layer: dict[str, dict[str, float]]
 
 
-def utilisation_by_layer(graph: TaskGraph, interval_cycles: float) -> dict[str, dict[str, float]]:
-    """Of each layer, the share of the stream's time for which it holds the servers that it uses, by class.
-
-    A server that layers share counts in each of them, with the time for which that layer holds it.
-    Args: interval_cycles: between two inferences.
-    """
+def utilisation(graph: TaskGraph, interval_cycles: float) -> Utilisation:
+    """The shares for one inference every ``interval_cycles``."""
     layers = sorted(set(graph.layers), key=lambda layer: (layer < 0, layer))
-    row_of = np.array([layers.index(layer) for layer in graph.layers], dtype=np.int64)
-    servers = [resource.servers * resource.copies for resource in graph.resources]
-    table: dict[str, dict[str, float]] = {}
-    for layer, busy in zip(layers, _busy_cycles(graph, row_of, len(layers)), strict=True):
-        held: dict[str, float] = {}
-        used: dict[str, int] = {}
-        for index in np.flatnonzero(busy).tolist():
-            part = graph.resources[index].part
-            held[part] = held.get(part, 0.0) + float(busy[index])
-            used[part] = used.get(part, 0) + servers[index]
-        if held:
-            row = OUTSIDE if layer < 0 else f"l{layer}"
-            table[row] = {part: held[part] / (used[part] * interval_cycles) for part in sorted(held)}
-    return table
+    parts = sorted({resource.part for resource in graph.resources})
+    part_of = [parts.index(resource.part) for resource in graph.resources]
+    servers = np.zeros((len(graph.resources), len(parts)))
+    servers[np.arange(len(part_of)), part_of] = [each.servers * each.copies for each in graph.resources]
+    busy = _busy_cycles(graph, layers)
+    # sums of whole numbers, which products of matrices add up without a loss
+    held, used = busy @ (servers > 0), (busy > 0) @ servers
+    shares = np.divide(held, used * interval_cycles, where=used > 0, out=np.zeros_like(held))
+    of_all = held.sum(axis=0) / (servers.sum(axis=0) * interval_cycles)
+    rows = zip(layers, shares.tolist(), used.tolist(), strict=True)
+    return Utilisation(
+        dict(zip(parts, of_all.tolist(), strict=True)),
+        {
+            OUTSIDE if layer < 0 else f"l{layer}": {
+                part: share for part, share, count in zip(parts, row, counts, strict=True) if count
+            }
+            for layer, row, counts in rows
+            if any(counts)
+        },
+    )
 
 
 def traffic_bytes(counts: Mapping[str, float]) -> dict[str, float]:
@@ -62,17 +61,16 @@ def traffic_bytes(counts: Mapping[str, float]) -> dict[str, float]:
     return {name.removesuffix(MOVED_BIT): moved[name] for name in sorted(moved)}
 
 
-def _busy_cycles(graph: TaskGraph, row_of: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
-    """(rows, resources) cycles for which the tasks of each row of operations hold each resource.
-
-    Args: row_of: (operations,).
-    """
+def _busy_cycles(graph: TaskGraph, layers: list[int]) -> NDArray[np.float64]:
+    """(layers, resources) cycles for which the tasks of each layer hold each resource."""
+    operation, resource = graph.operation, graph.resource
+    # tasks stand in long rows of the same operation and resource: those are summed up first
+    changes = (operation[1:] != operation[:-1]) | (resource[1:] != resource[:-1])
+    first = np.append(0, np.flatnonzero(changes) + 1)
+    cycles = np.add.reduceat(graph.occupancy, first, dtype=np.int64)
     # joins, whose resource is -1, stand in the first column of their row, which is left out
     width = len(graph.resources) + 1
-    begin = 1 + row_of * width
-    busy = np.zeros(rows * width)
-    for first in range(0, len(graph), _CHUNK):
-        some = slice(first, first + _CHUNK)
-        cell = begin[graph.operation[some]] + graph.resource[some]
-        busy += np.bincount(cell, graph.occupancy[some], len(busy))
-    return busy.reshape(rows, width)[:, 1:]
+    row_of = {layer: row for row, layer in enumerate(layers)}
+    begin = np.array([1 + width * row_of[layer] for layer in graph.layers], dtype=np.int64)
+    busy = np.bincount(begin[operation[first]] + resource[first], cycles, width * len(layers))
+    return busy.reshape(len(layers), width)[:, 1:].astype(np.float64)

@@ -8,7 +8,6 @@ from archsim.schedule.spread import Spread, scattered
 from archsim.schedule.transfers import PORT, Transfers
 from archsim.schedule.work import Work
 from archsim.task_graph import Wire
-from archsim.units import bits_to_bytes
 from archsim.workload.operations import Phase
 
 HOST = "host"
@@ -30,7 +29,7 @@ class Host:
         """The trace's input, or embeddings that the host has looked up, at the port of the first PU."""
         op, bits = step.op, self.work.trace.precision.activation_bits
         width = op.rows or op.width
-        wire = self.transfers.over_global_bus(step.pus[0], bits_to_bytes(width * bits), tokens, [])
+        wire = self.transfers.over_global_bus(step.pus[0], -(-width * bits // 8), tokens, [])
         self._inputs.append(wire)
         return Spread(f"input of {op.id}", step.pus[:1], (Value(wire, width, bits, PORT),), False)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +13,9 @@ from archsim.mapping.plan import Group
 from archsim.parts.part import Value
 from archsim.schedule.spread import Spread
 from archsim.workload.operations import Operation, Trace
+
+Feeds = list[list[int]]
+"""Where each operation of a group takes its operands from."""
 
 
 def equal_runs(groups: Sequence[Group], machine: Machine, trace: Trace) -> Iterator[tuple[Group, ...]]:
@@ -27,27 +29,43 @@ def equal_runs(groups: Sequence[Group], machine: Machine, trace: Trace) -> Itera
         for producer in op.after:
             consumers[producer].add(op.id)
     run: list[Group] = []
+    before: Feeds | None = None
     for group in groups:
-        if run and not (_placed_on(run, group, machine) and _fed_on(run, group, consumers)):
+        feeds = _feeds(run[-1], group, consumers) if run and _placed_on(run, group, machine) else None
+        if run and (feeds is None or (len(run) > 1 and feeds != before)):
             yield tuple(run)
             run = []
         run.append(group)
+        before = feeds
     yield tuple(run)
 
 
-def copy_of(group: Group, other: Group) -> Copy:
-    """What makes the tasks of ``group`` those of ``other``, which is equal but for names and PUs."""
-    names = dict(zip(operations_of(group), operations_of(other), strict=True))
-    ids = "|".join(re.escape(name) for name in sorted(names, key=len, reverse=True))
-    whole = re.compile(rf"(?<!\w)(?:{ids})(?!\w)")
-    layers = (other.layer or 0) - (group.layer or 0)
-    pus = other.pus[0] - group.pus[0]
-    return Copy(pus, layers, lambda name: whole.sub(lambda found: names[found[0]], name))
+def copies_of(group: Group, others: Sequence[Group]) -> list[Copy]:
+    """What makes the tasks of ``group`` those of each of ``others``, equal groups but for names and PUs."""
+    old = list(operations_of(group))
+    ids = "|".join(re.escape(name) for name in sorted(old, key=len, reverse=True))
+    within = re.compile(rf"(?<!\w)({ids})(?!\w)")
+    split: dict[str, list[str]] = {}
+
+    def to(other: Group) -> Copy:
+        names = dict(zip(old, operations_of(other), strict=True))
+
+        def renamed(name: str) -> str:
+            if name in names:
+                return names[name]
+            # every second piece is the name of an operation
+            pieces = list(split.get(name) or split.setdefault(name, within.split(name)))
+            pieces[1::2] = [names[piece] for piece in pieces[1::2]]
+            return "".join(pieces)
+
+        return Copy(other.pus[0] - group.pus[0], (other.layer or 0) - (group.layer or 0), renamed)
+
+    return [to(other) for other in others]
 
 
 def copied_value(value: Value, tasks: int) -> Value:
     """A value in a copy that many tasks further on."""
-    return replace(value, ready=shifted(value.ready, tasks))
+    return value.after(shifted(value.ready, tasks))
 
 
 def copied_spread(spread: Spread, copy: Copy, tasks: int) -> Spread:
@@ -84,7 +102,11 @@ def _equal_values(some: Value | None, other: Value | None) -> bool:
 def _placed_on(run: Sequence[Group], group: Group, machine: Machine) -> bool:
     """Whether ``group`` stands to the last of ``run`` as that one does to the one before."""
     last = run[-1]
-    if group.sort != last.sort or None in (group.layer, last.layer) or len(group.pus) != len(last.pus):
+    if (
+        (group.sort, group.slots) != (last.sort, last.slots)
+        or None in (group.layer, last.layer)
+        or len(group.pus) != len(last.pus)
+    ):
         return False
     strides = {pu - old for old, pu in zip(last.pus, group.pus, strict=True)}
     if len(run) > 1:
@@ -93,20 +115,21 @@ def _placed_on(run: Sequence[Group], group: Group, machine: Machine) -> bool:
     return len(strides) == len(chips) == 1 and not set(last.pus) & set(group.pus)
 
 
-def _fed_on(run: Sequence[Group], group: Group, consumers: dict[str, set[str]]) -> bool:
-    """Whether ``group`` takes its operands from the last of ``run`` as that one does from the one before."""
-    last, own = operations_of(run[-1]), operations_of(group)
-    both = last.keys() | own.keys()
-    if any(not op.after or op.expert is not None or op.kind == "route" for op in own.values()):
-        return False
+def _feeds(before: Group, group: Group, consumers: dict[str, set[str]]) -> Feeds | None:
+    """The places of the producers of each operation of ``group``, in the group before or its own.
+
+    None where one is elsewhere, where tokens are routed, or where the group before gives a result to others
+    or to none.
+    """
+    last, own = operations_of(before), operations_of(group)
+    both = {*last, *own}
     if not all(consumers[name] and consumers[name] <= both for name in last):
-        return False
-    feeds = _feeds(last, own)
-    return feeds is not None and (len(run) < 2 or feeds == _feeds(operations_of(run[-2]), last))
-
-
-def _feeds(before: dict[str, Operation], group: dict[str, Operation]) -> list[list[int]] | None:
-    """Of each operation the places of its producers, in the group before or its own; None: elsewhere."""
-    places = {name: place for place, name in enumerate((*before, *group))}
-    feeds = [[places.get(producer, -1) for producer in op.after] for op in group.values()]
-    return None if any(-1 in producers for producers in feeds) else feeds
+        return None
+    places = {name: place for place, name in enumerate((*last, *own))}
+    feeds = []
+    for op in own.values():
+        producers = [places.get(producer, -1) for producer in op.after]
+        if not producers or -1 in producers or op.expert is not None or op.kind == "route":
+            return None
+        feeds.append(producers)
+    return feeds

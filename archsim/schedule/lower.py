@@ -12,7 +12,7 @@ from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Group, Plan, Step
 from archsim.parts.part import Tokens, Value
 from archsim.schedule.host import HOST, Host, last_tokens
-from archsim.schedule.layers import copied_spread, copy_of, equal_runs, equal_spreads, operations_of
+from archsim.schedule.layers import copied_spread, copies_of, equal_runs, equal_spreads, operations_of
 from archsim.schedule.operands import Operands, scores_of, stored_operands
 from archsim.schedule.spread import Spread
 from archsim.schedule.storage import Storage
@@ -25,7 +25,8 @@ from archsim.workload.operations import Operation, Phase, Trace
 
 def lower(machine: Machine, trace: Trace, plan: Plan, detail: Detail = "module") -> TaskGraph:
     """The task graph of one inference of ``trace``, mapped on ``machine`` as ``plan`` says."""
-    work = Work(machine, trace, plan.holders, Attendance(trace), GraphBuilder(detail))
+    homes = {name: machine.home(name) for name in (*machine.parts, *machine.chip_parts)}
+    work = Work(machine, trace, plan.holders, Attendance(trace), GraphBuilder(detail), homes)
     storage = Storage(work, plan.groups)
     previous: Wire | None = None
     for phase, tokens in phase_tokens(trace):
@@ -78,7 +79,7 @@ class _PhaseLowering:
 
     def _is_copy(self, previous: Group, before: Mark, group: Group, begin: Mark) -> bool:
         """Whether ``group`` was lowered to the same as ``previous``, but for names and PUs."""
-        graph, copy = self.work.graph, copy_of(group, previous)
+        graph, (copy,) = self.work.graph, copies_of(group, [previous])
         if self.operands.buffers.used or not graph.is_copy(before, begin, copy):
             return False
         tasks = begin.tasks - before.tasks
@@ -91,10 +92,9 @@ class _PhaseLowering:
         """Copy the tasks of ``group`` for ``others``, and the results of the last one for those after it."""
         graph = self.work.graph
         tasks = graph.size - begin.tasks
-        copies = [copy_of(group, other) for other in others]
+        copies = copies_of(group, others)
         graph.repeat(begin, copies)
-        for number, other in enumerate(others, 1):
-            self.storage.copy(group, other, begin.tasks, number * tasks)
+        self.storage.copy(group, others, begin.tasks, tasks)
         last, ahead = copies[-1], len(others) * tasks
         for name in operations_of(group):
             self.results[last.name(name)] = copied_spread(self.results[name], last, ahead)

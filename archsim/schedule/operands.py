@@ -68,7 +68,7 @@ class Operands:
                 value = self.transfers.bring(spread, step.pus, place, step.takes, step.part, tokens)
             if step.op.family == "attention" and number == 1:
                 ready = keys_ready(value.ready, tokens, self.work.trace, self.phase, self.work.graph)
-                value = replace(value, ready=ready)
+                value = value.after(ready)
             values.append(value)
         if step.op.kind == "attention_scores" and self.work.machine.mapping.pruner:
             values.append(self._pruned(step, place, spreads, tokens))
@@ -113,7 +113,7 @@ class Operands:
         assert share is not None, "a PU that brings operands has a share"
         queries = self.transfers.bring(spreads[0], step.pus, place, step.takes, pruner.name, tokens)
         keys, _ = self._bring_stored(step, place, spreads[1], pruner.name, tokens)
-        keys = replace(keys, ready=keys_ready(keys.ready, tokens, work.trace, self.phase, work.graph))
+        keys = keys.after(keys_ready(keys.ready, tokens, work.trace, self.phase, work.graph))
         work.graph.place = work.place(pu)
         kept = pruner.run(share, tokens, [queries, keys], None, work.trace.precision, work.graph)
         return self.transfers.to_part(f"{step.op.id} pruned", pu, kept, step.part, tokens)

@@ -36,7 +36,7 @@ class Spread:
     def with_ready(self, ready: tuple[Wire | None, ...]) -> Spread:
         """The same values, to be used after other tasks."""
         values = tuple(
-            None if value is None or wire is None else replace(value, ready=wire)
+            None if value is None or wire is None else value.after(wire)
             for value, wire in zip(self.values, ready, strict=True)
         )
         return replace(self, values=values)

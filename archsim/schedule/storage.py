@@ -31,21 +31,23 @@ class Storage:
 
     def written(self, group: Group, writes: Sequence[Wire]) -> None:
         """Note writes of the first phase: later ones find the inference's slot taken."""
-        if writes:
+        if writes and group.slots <= MOST_SLOTS:
             self._writes.setdefault(group.name, []).extend(writes)
 
     def read(self, group: Group, tasks: Wire) -> None:
         """Note tasks that use what is stored."""
-        self._reads.setdefault(group.name, []).append(tasks)
+        if group.slots <= MOST_SLOTS:
+            self._reads.setdefault(group.name, []).append(tasks)
 
-    def copy(self, group: Group, other: Group, begin: int, tasks: int) -> None:
-        """Note for ``other`` what was noted for ``group`` from task ``begin`` on, as many ``tasks`` later."""
+    def copy(self, group: Group, others: Sequence[Group], begin: int, tasks: int) -> None:
+        """Note for ``others`` what was noted for ``group`` from task ``begin`` on, each ``tasks`` later."""
+        later = tasks * np.arange(1, len(others) + 1, dtype=np.int32)[:, None]
         for wires in (self._writes, self._reads):
-            new = [
-                shifted(wire, tasks) for wire in wires.get(group.name, ()) if wire.max(initial=-1) >= begin
-            ]
-            if new:
-                wires.setdefault(other.name, []).extend(new)
+            for wire in wires.get(group.name, ()):
+                if wire.max(initial=-1) < begin:
+                    continue
+                for other, copied in zip(others, shifted(wire, later), strict=True):
+                    wires.setdefault(other.name, []).append(copied)
 
     def hand_on(self) -> None:
         """Let an inference's first writes in a group wait until one of its slots is free.
@@ -54,7 +56,7 @@ class Storage:
         """
         graph = self.work.graph
         for group in self.groups:
-            if group.name not in self._writes or group.slots > MOST_SLOTS:
+            if group.name not in self._writes:
                 continue
             graph.begin_operation(f"storage of {group.name}", group.layer)
             graph.place = self.work.place(group.pus[0])

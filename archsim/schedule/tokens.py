@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,12 @@ class Attendance:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.total = sum(len(tokens) for _, tokens in phase_tokens(trace))
         self._routes: dict[int, NDArray[np.bool_]] = {}
+
+    @cached_property
+    def total(self) -> int:
+        """Tokens of an inference."""
+        return sum(len(tokens) for _, tokens in phase_tokens(self.trace))
 
     def key(self, op: Operation) -> str:
         """Equal for operations in which the same tokens take part; '' for all tokens."""

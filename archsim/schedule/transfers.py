@@ -40,7 +40,7 @@ class Transfers:
             # an expert's result: the other tokens have nothing to move
             which = np.flatnonzero(present)
             some = self.bring(spread.take("present", which), pus, place, takes, part, tokens.take(which))
-            return replace(some, ready=scattered(some.ready, which, len(tokens)))
+            return some.after(scattered(some.ready, which, len(tokens)))
         pu = pus[place]
         if takes == "split" and spread.split and spread.pus == pus:
             return self.to_part(spread.name, pu, _present(spread.values[place]), part, tokens)
@@ -51,11 +51,11 @@ class Transfers:
 
     def to_part(self, name: str, pu: int, value: Value, part: str, tokens: Tokens) -> Value:
         """The value at ``part`` of the same PU, or of its chip: moved, unless the two share a module."""
-        home = self.work.machine.home(part)
+        home = self.work.home(part)
         key = (name, pu, home)
         if key not in self._in_pu:
             value = self._summed(name, pu, value, tokens, self.work.trace.precision.activation_bits)
-            if self.work.machine.home(value.at) != home:
+            if self.work.home(value.at) != home:
                 value = replace(value, ready=self._moved(pu, value, home, tokens), at=home, slots=0)
             self._in_pu[key] = value
         return self._in_pu[key]
@@ -63,12 +63,12 @@ class Transfers:
     def read(self, name: str, pu: int, value: Value, part: str, tokens: Tokens) -> Value:
         """What a part of the PU, or of its chip, has in its memory, at ``part``: read once, and moved."""
         machine, graph = self.work.machine, self.work.graph
-        home = machine.home(part)
-        if machine.home(value.at) != home and (name, pu, home) not in self._in_pu:
+        home = self.work.home(part)
+        if self.work.home(value.at) != home and (name, pu, home) not in self._in_pu:
             graph.place = self.work.place_of(value.at, pu)
             nbytes = np.broadcast_to(value.nbytes, tokens.index.shape)
             ready = machine.part(value.at).read(nbytes, tokens.index, value.ready, graph)
-            value = replace(value, ready=ready)
+            value = value.after(ready)
         return self.to_part(name, pu, value, part, tokens)
 
     def carry(
@@ -79,14 +79,15 @@ class Transfers:
         The PU's bus leads to its parts and the chip's global bus to those that its PUs share.
         """
         machine, graph = self.work.machine, self.work.graph
-        home, goal = machine.home(source), machine.home(target)
+        home, goal = self.work.home(source), self.work.home(target)
         if home == goal:
             return ready
-        shared = [end in machine.chip_parts for end in (home, goal)]
-        local = [end in machine.parts for end in (home, goal)]
-        legs = [(machine.bus, self.work.place(pu))] if any(local) else []
-        if any(shared):
-            legs.insert(0 if shared[0] else len(legs), (machine.global_bus, Place(self.work.place(pu).chip)))
+        here = self.work.place(pu)
+        legs = [(machine.bus, here)] if home in machine.parts or goal in machine.parts else []
+        if home in machine.chip_parts:
+            legs.insert(0, (machine.global_bus, Place(here.chip)))
+        elif goal in machine.chip_parts:
+            legs.append((machine.global_bus, Place(here.chip)))
         for medium, place in legs:
             graph.place = place
             ready = medium.move(nbytes, token, [ready], graph)
@@ -102,7 +103,7 @@ class Transfers:
             if pu != root:
                 leaving = self.to_part(name, pu, partial, PORT, tokens)
                 wire = self.over_global_bus(root, leaving.nbytes, tokens, [leaving.ready])
-                partial = replace(leaving, ready=wire)
+                partial = leaving.after(wire)
             arrived.append(self.to_part(name, root, partial, part, tokens))
         return arrived
 
@@ -124,7 +125,7 @@ class Transfers:
         """
         if value.partial_sums == 1:
             return value
-        key = (name, pu, self.work.machine.home(self.work.holders.others))
+        key = (name, pu, self.work.home(self.work.holders.others))
         if key not in self._in_pu:
             wire = self._moved(pu, value, key[2], tokens)
             self._in_pu[key] = Value(wire, value.width, bits, key[2])

@@ -15,7 +15,8 @@ from archsim.workload.operations import Trace
 class Work:
     """One inference of ``trace`` on ``machine``, and its task graph in the making.
 
-    Args: holders: the parts that hold weights, keys and values, and intermediate results.
+    Args: holders: the parts that hold weights, keys and values, and intermediate results; homes: the
+        outermost part around each part, itself where there is none.
     """
 
     machine: Machine
@@ -23,6 +24,11 @@ class Work:
     holders: Holders
     attendance: Attendance
     graph: GraphBuilder
+    homes: dict[str, str]
+
+    def home(self, part: str) -> str:
+        """The outermost part around ``part``: itself, where it stands in no other."""
+        return self.homes.get(part, part)
 
     def place(self, pu: int) -> Place:
         """Where a PU stands."""

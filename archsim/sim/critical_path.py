@@ -28,13 +28,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.graph_blocks import Edges
+from archsim.native import Native
 from archsim.sim.engine import Queues
 from archsim.task_graph import TaskGraph
 
 _UNKNOWN = -1
-_SLICE = 1 << 20
-"""Tasks whose edges are looked at together, which bounds the memory."""
+
+_bind = Native("archsim.sim.fast_path", "bind")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,27 +77,10 @@ def critical_path(graph: TaskGraph, start: NDArray[np.int64]) -> CriticalPath:
 def _bound_by_predecessors(graph: TaskGraph, start: NDArray[np.int64]) -> NDArray[np.int32]:
     """(tasks,) which predecessor bound each start, _UNKNOWN where none did."""
     bound = np.full(len(graph), _UNKNOWN, dtype=np.int32)
-    # what is written last stays: a finish, and of several the earliest, as edges are sorted by source
+    # what is noted last stays: a finish
     for edges, allowed in ((graph.on_start, start), (graph.on_finish, start + graph.latency)):
-        for first in reversed(range(0, len(graph), _SLICE)):
-            source, target = _binding(edges, allowed, start, first, min(first + _SLICE, len(graph)))
-            bound[target[::-1]] = source[::-1]
+        _bind(edges.first, edges.target, edges.distance, allowed, start, bound)
     return bound
-
-
-def _binding(
-    edges: Edges, allowed: NDArray[np.int64], start: NDArray[np.int64], first: int, end: int
-) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Sources and targets of the edges inside an inference whose target started when the source let it.
-
-    Args: allowed: (tasks,) from which cycle each task lets others start; first, end: the tasks whose edges
-        are looked at are ``first .. end - 1``.
-    """
-    own = slice(edges.first[first], edges.first[end])
-    target = edges.target[own]
-    source = np.repeat(np.arange(first, end, dtype=np.int32), np.diff(edges.first[first : end + 1]))
-    binding = np.flatnonzero((allowed[source] == start[target]) & (edges.distance[own] == 0))
-    return source[binding], target[binding]
 
 
 def _walk(graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) -> NDArray[np.int64]:

@@ -327,6 +327,8 @@ class Queues:
 
         Args: copies, ahead: (resources,) ahead: by how many copies the deal is.
         """
+        if (self.copies == 1).all():
+            return self.graph.resource.astype(np.int64)
         # a join, whose resource is JOIN, takes the last row of these
         first = np.append(np.cumsum(self.copies) - self.copies, -1)
         resource = self.graph.resource

@@ -15,17 +15,21 @@ from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, Wiring, wire
 from archsim.sim.fast_layout import Loop, Program, Progress
 from archsim.sim.run import Run
-from archsim.task_graph import JOIN, TaskGraph
+from archsim.task_graph import JOIN, Alike, TaskGraph
 
 _MOST_NODES = 2**31 - 2
 _LONGEST_WHEEL = 1 << 20
 """Cycles of the timing wheel; endings farther away are looked through one by one."""
+
+_MOST_PASSES = 100
+"""Over all tasks, to put them off: one does but for what waits for tasks that come later in the graph."""
 
 _HORIZON = 2**31 - 1
 """The last cycle that a slot of 32 bits can hold."""
 
 _advance = Native("archsim.sim.fast_kernel", "advance")
 _waiting = Native("archsim.sim.fast_kernel", "waiting")
+_put_off = Native("archsim.sim.fast_warm", "put_off")
 _resume = Native("archsim.sim.fast_warm", "resume")
 
 _PROGRAMS: WeakKeyDictionary[TaskGraph, Program] = WeakKeyDictionary()
@@ -200,6 +204,17 @@ def run_fast(graph: TaskGraph, inferences: int = 1, in_flight: int | None = None
     return engine.result()
 
 
+def put_off(graph: TaskGraph, start: NDArray[np.int64], interval_cycles: float) -> bool:
+    """Put off, in place, what would start before something that it waits for in a stream of an interval.
+
+    Args: start: (tasks,) of an inference.
+    Returns: whether that came to an end.
+    """
+    program = _program_of(graph)
+    earlier = np.floor(program.later[:, 1] * interval_cycles).astype(np.int64)
+    return not _put_off(program, start, earlier, _MOST_PASSES)
+
+
 def _program_of(graph: TaskGraph) -> Program:
     """The graph in the form that the compiled loop reads, made once for all runs of it."""
     program = _PROGRAMS.get(graph)
@@ -212,34 +227,83 @@ def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
     resource = np.maximum(graph.resource, 0)
     first = np.cumsum(queues.copies) - queues.copies
     held = graph.resource != JOIN
-    task = np.zeros((len(graph) + 1, 5), dtype=np.int32)
-    task[:-1, layout.QUEUE] = np.where(held, first[resource] if len(first) else -1, -1)
+    queue = np.where(held, first[resource] if len(first) else -1, -1)
     dealt = np.flatnonzero(held & (queues.copies[resource] > 1)) if len(first) else np.zeros(0, np.int64)
-    task[dealt, layout.QUEUE] = -2 - np.arange(len(dealt))
-    task[:-1, layout.OCCUPANCY] = graph.occupancy
-    task[:-1, layout.LATENCY] = graph.latency
-    edges: list[NDArray[np.int32]] = []
-    far: list[NDArray[np.int32]] = []
+    queue[dealt] = -2 - np.arange(len(dealt))
+    parts, row_of = _rows(graph, wiring)
+    shown = np.concatenate([np.arange(part.start, part.stop) for part in parts])
+    row = np.zeros((len(shown) + 1, 4), dtype=np.int32)
+    row[:-1, layout.OCCUPANCY] = graph.occupancy[shown]
+    row[:-1, layout.LATENCY] = graph.latency[shown]
+    edges: list[NDArray[np.integer[Any]]] = []
+    later: list[NDArray[np.integer[Any]]] = []
     for each, column in ((wiring.on_finish, layout.FINISH), (wiring.on_start, layout.START)):
-        before = sum(len(block) for block in edges)
-        task[:, column] = each.first + before
-        later = np.flatnonzero(each.distance)
-        target = each.target.copy()
-        target[later] = -1 - sum(len(block) for block in far) - np.arange(len(later))
-        edges.append(target)
-        far.append(np.stack([each.target[later], each.distance[later]], axis=1))
+        counts = np.diff(each.first)[shown]
+        row[1:, column] = np.cumsum(counts)
+        row[:, column] += sum(len(block) for block in edges)
+        some = [slice(int(each.first[part.start]), int(each.first[part.stop])) for part in parts]
+        target = np.concatenate([each.target[edge] for edge in some])
+        distance = np.concatenate([each.distance[edge] for edge in some])
+        ahead = target - np.repeat(shown, counts)
+        far = np.flatnonzero(distance)
+        numbers = layout.FAR + sum(len(block) for block in later) + np.arange(len(far))
+        later.append(np.stack([ahead[far], distance[far]], axis=1))
+        ahead[target == graph.exit] = layout.EXIT
+        ahead[far] = numbers
+        edges.append(ahead)
     owner = resource[dealt]
     copies = [first[owner], queues.copies[owner], graph.turn[dealt], graph.turns[owner]]
     return Program(
         shift=max(layout.CHUNK_BITS, (len(graph) - 1).bit_length()),
         exit=graph.exit,
         reach=wiring.reach,
-        task=task,
+        place=_int32(np.stack([row_of, queue], axis=1)),
+        row=row,
         dealt=_int32(np.stack(copies, axis=1)),
         waits=_int32(wiring.waits),
         edge=_int32(np.concatenate(edges)),
-        far=_int32(np.concatenate(far)),
+        later=_int32(np.concatenate(later)),
+        far=_int32(np.stack([wiring.far_target, wiring.far_distance], axis=1)),
     )
+
+
+def _rows(graph: TaskGraph, wiring: Wiring) -> tuple[list[slice], NDArray[np.int64]]:
+    """The stretches of tasks that have rows, and (tasks,) the row of each task.
+
+    The last of equal layers has rows of its own, as its edges lead to what comes behind them.
+    """
+    parts, begin = [], 0
+    row, rows = np.arange(len(graph)), 0
+    for alike in graph.alike:
+        first, last = alike.begin(2), alike.begin(alike.copies - 1)
+        if not _equal(graph, wiring, alike):
+            continue
+        parts.append(slice(begin, first))
+        row[begin:first] -= rows
+        row[first:last].reshape(-1, alike.tasks)[:] = row[alike.begin(1) : first]
+        begin, rows = last, rows + last - first
+    row[begin:] -= rows
+    return [*parts, slice(begin, len(graph))], row
+
+
+def _equal(graph: TaskGraph, wiring: Wiring, alike: Alike) -> bool:
+    """Whether all layers but the first and the last may have the same rows."""
+    layers, begin, end = alike.copies - 2, alike.begin(1), alike.begin(alike.copies - 1)
+    if layers < 2:
+        return False
+    further = alike.tasks * np.arange(layers, dtype=np.int32)[:, None]
+    columns: list[NDArray[np.integer[Any]]] = [graph.occupancy[begin:end], graph.latency[begin:end]]
+    for each in (wiring.on_finish, wiring.on_start):
+        edges = slice(int(each.first[begin]), int(each.first[end]))
+        columns += [np.diff(each.first[begin : end + 1]), each.distance[edges]]
+        if len(each.target[edges]) % layers:
+            return False
+        target = each.target[edges].reshape(layers, -1)
+        leaves = (target == graph.exit) & (each.distance[edges].reshape(layers, -1) == 0)
+        if not ((target - further == target[0]) | leaves & leaves[0]).all():
+            return False
+    rows = [column.reshape(layers, -1) for column in columns]
+    return all((row == row[0]).all() for row in rows)
 
 
 def _int32(array: NDArray[np.generic]) -> NDArray[np.int32]:

@@ -31,6 +31,8 @@ from archsim.sim.fast_layout import (
     DIRTY,
     DONE,
     ENDINGS,
+    EXIT,
+    FAR,
     FINISH,
     FIRST,
     FREE,
@@ -54,6 +56,7 @@ from archsim.sim.fast_layout import (
     PAUSE_AFTER,
     PENDING,
     QUEUE,
+    ROW,
     SERVERS,
     START,
     STILL,
@@ -237,7 +240,7 @@ def _later(run: Progress, found: int) -> int:
 @inlined
 def queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
     """The queue of a task: its resource's, or that of the copy that it is dealt to."""
-    queue = np.int64(program.task[task, QUEUE])
+    queue = np.int64(program.place[task, QUEUE])
     if queue < 0:
         row = -2 - queue
         turns = run.context[context, INFERENCE] * program.dealt[row, TURNS]
@@ -270,8 +273,8 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
         slot = ending >> 1
         node = -2 - np.int64(run.slot[slot, LINK])
         task, context = slot & mask, slot >> program.shift
-        occupancy = np.int64(program.task[task, OCCUPANCY])
-        latency = np.int64(program.task[task, LATENCY])
+        row = program.place[task, ROW]
+        occupancy, latency = np.int64(program.row[row, OCCUPANCY]), np.int64(program.row[row, LATENCY])
         run.counters[PENDING] -= 1
         run.context[context, ENDINGS] -= 1
         if occupancy != latency and (ending & 1) == (occupancy < latency):
@@ -305,7 +308,8 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
         slot = event >> 1
         task, context = slot & mask, slot >> shift
         column = START if event & 1 else FINISH
-        edge, end = program.task[task, column], program.task[task + 1, column]
+        row = program.place[task, ROW]
+        edge, end = program.row[row, column], program.row[row + 1, column]
         leaving = task == program.exit
         if leaving:
             _leave(run, context, loop.keep)
@@ -314,23 +318,24 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
             if leaving and edge == end - 1 and loop.in_flight > 0:
                 target, distance = 0, loop.in_flight
             else:
-                target, distance = np.int64(program.edge[edge]), 0
-                if target < 0:
-                    far = -1 - target
-                    target, distance = np.int64(program.far[far, 0]), np.int64(program.far[far, 1])
+                ahead, distance = np.int64(program.edge[edge]), 0
+                if ahead >= FAR:
+                    later = ahead - FAR
+                    ahead, distance = np.int64(program.later[later, 0]), np.int64(program.later[later, 1])
+                target = program.exit if ahead == EXIT else task + ahead
             edge += 1
             other = (context << shift) + target
             if distance:
-                later = run.context[context, INFERENCE] + distance
-                if loop.inferences >= 0 and later >= loop.inferences:
+                inference = run.context[context, INFERENCE] + distance
+                if loop.inferences >= 0 and inference >= loop.inferences:
                     continue
-                other = (open_context(program, run, loop, later) << shift) + target
+                other = (open_context(program, run, loop, inference) << shift) + target
             if not run.seen[other >> CHUNK_BITS]:
                 set_chunk(program, run, other)
             still = run.slot[other, STILL] - 1
             run.slot[other, STILL] = still
             if still == 0:
-                if program.task[target, QUEUE] == -1:
+                if program.place[target, QUEUE] == -1:
                     run.slot[other, BEGAN] = run.counters[NOW]
                     run.work[work] = 2 * other
                     work += 1
@@ -389,8 +394,8 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
             run.queue[queue, HEAD] = -2 - run.slot[slot, LINK]
             run.queue[queue, SERVERS] -= 1
             task, context = slot & mask, slot >> program.shift
-            occupancy = np.int64(program.task[task, OCCUPANCY])
-            latency = np.int64(program.task[task, LATENCY])
+            row = program.place[task, ROW]
+            occupancy, latency = np.int64(program.row[row, OCCUPANCY]), np.int64(program.row[row, LATENCY])
             run.slot[slot, BEGAN] = now
             _remember(run, task, context)
             run.context[context, ENDINGS] += 1 if occupancy == latency else 2
@@ -401,7 +406,7 @@ def _start(program, run, dirty):  # type: ignore[no-untyped-def]
                 run.slot[slot, LINK] = -2 - node
                 node = ending
                 run.counters[PENDING] += 1
-            if program.task[task, START] < program.task[task + 1, START]:
+            if program.row[row, START] < program.row[row + 1, START]:
                 run.work[work] = 2 * slot + 1
                 work += 1
     return node, work

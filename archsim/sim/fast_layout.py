@@ -33,10 +33,17 @@ CHUNK_BITS = 6
 CHUNK = 1 << CHUNK_BITS
 """Slots that are set together, when the first of them is needed: most are, long after an inference enters."""
 
-QUEUE, OCCUPANCY, LATENCY, FINISH, START = range(5)
-"""Columns of a task: its queue, -1 for a join, or for a task that is dealt to copies -2 - its row of
-``dealt``; durations; where the edges of its finish and of its start begin: they end where the next task's
-begin."""
+ROW, QUEUE = range(2)
+"""Columns of a task's place: its row, which tasks of equal layers share; its queue, -1 for a join, or for a
+task that is dealt to copies -2 - its row of ``dealt``."""
+
+OCCUPANCY, LATENCY, FINISH, START = range(4)
+"""Columns of a row: durations; where the edges of the finish and of the start begin: they end where the next
+row's begin."""
+
+FAR = 2**30
+"""Edges from this number on lead to a later inference, and the one before it to the exit of their own."""
+EXIT = FAR - 1
 
 FIRST, COPIES, TURN, TURNS = range(4)
 """Columns of a task that is dealt: the first queue, the copies, its turn, the turns of an inference."""
@@ -60,19 +67,24 @@ CONTEXT, OPEN, GONE = range(3)
 class Program(NamedTuple):
     """A graph as the loop follows it.
 
-    Args: shift: bits of a task's number, CHUNK_BITS at least; task: (tasks + 1, 5); dealt: (dealt tasks, 4);
-        waits: (tasks,) predecessors; edge: (edges,) the target, or -1 - row of ``far`` where it is in a later
-        inference; far: (far edges, 2) target and distance: they do not exist from before the first
-        inference; reach: their longest distance.
+    What stands in a row is the same for the tasks of equal layers, so that most of what the loop reads stays
+    near the processor.
+    Args: shift: bits of a task's number, CHUNK_BITS at least; place: (tasks, 2); row: (rows + 1, 4); dealt:
+        (dealt tasks, 4); waits: (tasks,) predecessors; edge: (edges of rows,) how many tasks ahead the target
+        is, EXIT, or FAR + row of ``later`` where it is in a later inference; later: (far edges of rows, 2)
+        how many tasks ahead, and how many inferences; far: (far edges, 2) target and distance of all of
+        them: they do not exist from before the first inference; reach: their longest distance.
     """
 
     shift: int
     exit: int
     reach: int
-    task: Int32
+    place: Int32
+    row: Int32
     dealt: Int32
     waits: Int32
     edge: Int32
+    later: Int32
     far: Int32
 
 

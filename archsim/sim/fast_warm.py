@@ -25,6 +25,8 @@ from archsim.sim.fast_layout import (
     CONTEXT,
     DIRTY,
     ENDINGS,
+    EXIT,
+    FAR,
     FINISH,
     INFERENCE,
     LATENCY,
@@ -32,6 +34,7 @@ from archsim.sim.fast_layout import (
     NEVER,
     OCCUPANCY,
     QUEUE,
+    ROW,
     SERVERS,
     START,
     STILL,
@@ -54,15 +57,17 @@ def _quiet(program: Program, start: Int64, quiet: Int64, distant: Int64) -> tupl
     for chunk in range(len(quiet)):
         quiet[chunk, 0], quiet[chunk, 1] = NEVER, -NEVER
         for task in range(chunk * CHUNK, min(len(program.waits), (chunk + 1) * CHUNK)):
-            over = start[task] + max(program.task[task, OCCUPANCY], program.task[task, LATENCY])
+            row = program.place[task, ROW]
+            over = start[task] + max(program.row[row, OCCUPANCY], program.row[row, LATENCY])
             far = False
             for column in (FINISH, START):
-                happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
-                for edge in range(program.task[task, column], program.task[task + 1, column]):
-                    target = program.edge[edge]
-                    if target < 0:
+                happens = start[task] + (program.row[row, LATENCY] if column == FINISH else 0)
+                for edge in range(program.row[row, column], program.row[row + 1, column]):
+                    ahead = program.edge[edge]
+                    if ahead >= FAR:
                         far = True
                     else:
+                        target = program.exit if ahead == EXIT else task + ahead
                         early += start[target] < happens
                         over = max(over, start[target])
             if far:
@@ -93,7 +98,7 @@ def _count_down(program, run, slot, target, cycle, ready):  # type: ignore[no-un
     run.slot[slot, STILL] = still
     run.slot[slot, BEGAN] = max(np.int64(run.slot[slot, BEGAN]), cycle)
     if still == 0:
-        if program.task[target, QUEUE] == -1:
+        if program.place[target, QUEUE] == -1:
             run.slot[slot, BEGAN] = 0
             run.work[run.counters[WORK]] = 2 * slot
             run.counters[WORK] += 1
@@ -103,39 +108,35 @@ def _count_down(program, run, slot, target, cycle, ready):  # type: ignore[no-un
     return ready
 
 
-@compiled
-def _near(program: Program, run: Progress, start: Int64, now: int, base: int, task: int, ready: int) -> int:
+@inlined
+def _near(program, run, start, now, base, task, ready):  # type: ignore[no-untyped-def]
     """Tasks that have not begun no longer wait for what a task of their inference has done: those ready."""
+    row = program.place[task, ROW]
     for column in (FINISH, START):
-        happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
+        happens = start[task] + (program.row[row, LATENCY] if column == FINISH else 0)
         if happens <= now:
-            for edge in range(program.task[task, column], program.task[task + 1, column]):
-                target = program.edge[edge]
-                if target >= 0 and start[target] > now:
+            for edge in range(program.row[row, column], program.row[row + 1, column]):
+                ahead = program.edge[edge]
+                if ahead >= FAR:
+                    continue
+                target = program.exit if ahead == EXIT else task + ahead
+                if start[target] > now:
                     ready = _count_down(program, run, base + target, target, happens - now, ready)
     return ready
 
 
-@compiled
-def _far(
-    program: Program,
-    run: Progress,
-    loop: Loop,
-    start: Int64,
-    age: Int64,
-    inference: int,
-    task: int,
-    ready: int,
-) -> tuple[int, int]:
+@inlined
+def _far(program, run, loop, start, age, inference, task, ready):  # type: ignore[no-untyped-def]
     """The same for tasks of later inferences, and how many of these have begun too early."""
+    row = program.place[task, ROW]
     early = 0
     for column in (FINISH, START):
-        happens = start[task] + (program.task[task, LATENCY] if column == FINISH else 0)
-        for edge in range(program.task[task, column], program.task[task + 1, column]):
-            if program.edge[edge] >= 0:
+        happens = start[task] + (program.row[row, LATENCY] if column == FINISH else 0)
+        for edge in range(program.row[row, column], program.row[row + 1, column]):
+            if program.edge[edge] < FAR:
                 continue
-            far = -1 - program.edge[edge]
-            target, later = program.far[far, 0], inference + program.far[far, 1]
+            far = program.edge[edge] - FAR
+            target, later = task + program.later[far, 0], inference + program.later[far, 1]
             if later < loop.first and start[target] <= age[later]:
                 early += happens > age[inference]
             elif happens <= age[inference] and (loop.inferences < 0 or later < loop.inferences):
@@ -172,6 +173,32 @@ def _queue(program: Program, run: Progress, loop: Loop, ready: int) -> None:
     for place in range(ready):
         dirty = queue_up(program, run, np.int64(run.ready[place]), dirty)
     run.counters[DIRTY] = dirty
+
+
+@compiled
+def put_off(program: Program, start: Int64, earlier: Int64, passes: int) -> int:
+    """Put off what would start before something that it waits for, in so many passes over all tasks.
+
+    Args: earlier: (far edges of rows,) cycles by which inferences are apart that these lead from and to.
+    Returns: how many were put off in the last pass: 0 but where that has no end.
+    """
+    late = 1
+    while late and passes:
+        late, passes = 0, passes - 1
+        for task in range(len(program.waits)):
+            row = program.place[task, ROW]
+            for column in (FINISH, START):
+                happens = start[task] + (program.row[row, LATENCY] if column == FINISH else 0)
+                for edge in range(program.row[row, column], program.row[row + 1, column]):
+                    ahead, since = np.int64(program.edge[edge]), happens
+                    if ahead >= FAR:
+                        since -= earlier[ahead - FAR]
+                        ahead = np.int64(program.later[ahead - FAR, 0])
+                    target = program.exit if ahead == EXIT else task + ahead
+                    if start[target] < since:
+                        start[target] = since
+                        late += 1
+    return late
 
 
 @compiled
@@ -233,9 +260,10 @@ def resume(
                 if start[task] > now:
                     continue
                 ready = _near(program, run, start, now, base, task, ready)
-                release = start[task] + program.task[task, OCCUPANCY] - now
-                finish = start[task] + program.task[task, LATENCY] - now
-                if program.task[task, QUEUE] != -1 and (release > 0 or finish > 0):
+                row = program.place[task, ROW]
+                release = start[task] + program.row[row, OCCUPANCY] - now
+                finish = start[task] + program.row[row, LATENCY] - now
+                if program.place[task, QUEUE] != -1 and (release > 0 or finish > 0):
                     _hold(program, run, base + task, release, finish)
     _queue(program, run, loop, ready)
     return early

@@ -46,7 +46,7 @@ class Stream:
     """A closed loop that has settled.
 
     Args: in_flight: inferences inside at any time; interval_cycles: mean time between two that leave;
-        bound_cycles: for which an inference holds the busiest queue: no interval is shorter;
+        busy_cycles: (queues,) for which an inference holds each queue, see ``engine.Queues``;
         completions: simulated in this loop; converged: whether the interval settled; start, finish:
         (tasks,) cycles of the inference that left last; searched: whether ``auto`` looked at all the
         numbers in flight that it wanted to, or stopped for the time that it takes.
@@ -54,12 +54,17 @@ class Stream:
 
     in_flight: int
     interval_cycles: float
-    bound_cycles: float
+    busy_cycles: NDArray[np.float64]
     completions: int
     converged: bool
     start: NDArray[np.int64]
     finish: NDArray[np.int64]
     searched: bool = True
+
+    @property
+    def bound_cycles(self) -> float:
+        """For which an inference holds the busiest queue: no interval is shorter."""
+        return float(self.busy_cycles.max())
 
 
 def measure_stream(
@@ -99,7 +104,8 @@ class _Loops:
     """
 
     def __init__(self, graph: TaskGraph, engine: type[Engine], alone: NDArray[np.int64] | None) -> None:
-        self.bound_cycles = Queues.of(graph).bound_cycles()
+        self.busy_cycles = Queues.of(graph).busy_cycles()
+        self.bound_cycles = float(self.busy_cycles.max(initial=0.0))
         self._alone = alone
         self._graph = graph
         self._engine = engine
@@ -145,7 +151,7 @@ class _Loops:
         self._inferences += len(engine.left) + in_flight / 2
         start = engine.last_start()
         finish = start + self._graph.latency
-        return Stream(in_flight, interval, self.bound_cycles, len(engine.left), converged, start, finish)
+        return Stream(in_flight, interval, self.busy_cycles, len(engine.left), converged, start, finish)
 
     def _run(self, in_flight: int, warm: Warm | None) -> Engine:
         return self._engine(

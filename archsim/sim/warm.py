@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from archsim.graph_blocks import EdgeRows, Edges, ends, sorted_edges
 from archsim.sim.engine import Engine, Warm
+from archsim.sim.fast_engine import put_off
 from archsim.sim.settle import remembered, settle_fastest
 from archsim.task_graph import Alike, Place, Resource, TaskGraph
 
@@ -29,7 +30,6 @@ FOLLOWED = 16
 LAYERS = 2
 """Equal ones that they go through: the first one's tasks stand for those of all later layers."""
 
-_MOST_CORRECTIONS = 1000
 _PATIENCE = 40
 
 
@@ -213,25 +213,4 @@ def _consistent(
 ) -> NDArray[np.int64] | None:
     """The starts, put off where a task would start before what it waits for; None where that has no end."""
     start[graph.entry] = start.min() - 1
-    tasks: NDArray[np.int64] | None = None
-    for _ in range(_MOST_CORRECTIONS):
-        changed = []
-        for edges, happens in ((graph.on_finish, start + graph.latency), (graph.on_start, start)):
-            if tasks is None:
-                edge, counts = slice(None), np.diff(edges.first)
-                earliest = np.repeat(happens, counts)
-            else:
-                counts = edges.first[tasks + 1] - edges.first[tasks]
-                before = edges.first[tasks] - np.cumsum(counts) + counts
-                edge = np.arange(counts.sum()) + np.repeat(before, counts)
-                earliest = np.repeat(happens[tasks], counts)
-            target, distance = edges.target[edge], edges.distance[edge]
-            later = np.flatnonzero(distance)
-            earliest[later] -= np.floor(distance[later] * interval_cycles).astype(np.int64)
-            late = np.flatnonzero(earliest > start[target])
-            np.maximum.at(start, target[late], earliest[late])
-            changed.append(target[late])
-        tasks = np.unique(np.concatenate(changed)).astype(np.int64)
-        if not len(tasks):
-            return start
-    return None
+    return start if put_off(graph, start, interval_cycles) else None

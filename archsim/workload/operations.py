@@ -93,6 +93,24 @@ class Operation:
         """Static weights that the operation multiplies with; embedding tables are not multiplied."""
         return self.rows * self.columns
 
+    def renamed(self, other: Operation) -> Operation:
+        """The same shape as an operation of the name, the place and the producers of ``other``."""
+        return Operation(
+            other.id,
+            self.kind,
+            other.layer,
+            other.after,
+            self.rows,
+            self.columns,
+            self.width,
+            self.heads,
+            self.kv_heads,
+            self.head_size,
+            self.vocabulary,
+            other.expert,
+            self.last,
+        )
+
     def macs(self, keys: int) -> int:
         """Multiply-accumulates of one token that attends to ``keys`` keys, as the trace states them."""
         if self.kind == "linear":

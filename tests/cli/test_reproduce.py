@@ -117,8 +117,6 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, root: Path) -> None:
         "archsim",
         "reproduce",
         "hyflexpim",
-        "--only",
-        "throughput",
         "--out",
         str(out),
     ]

@@ -112,3 +112,15 @@ def test_more_bytes_are_never_faster(nbytes: int, more: int, bandwidth: float, c
     assert int(medium.cycles(nbytes + more)) >= cycles
     assert int(link(2 * bandwidth, clock_ghz).cycles(nbytes)) <= cycles
     assert cycles == pytest.approx(nbytes * clock_ghz / bandwidth, abs=1, rel=1e-8)
+
+
+@given(
+    nbytes=st.integers(0, 10**12),
+    bandwidth=st.floats(0.01, 1e4),
+    clock_ghz=st.floats(0.1, 10),
+)
+def test_one_number_of_bytes_takes_as_long_as_many_equal_ones(
+    nbytes: int, bandwidth: float, clock_ghz: float
+) -> None:
+    medium = link(bandwidth, clock_ghz)
+    assert np.asarray(medium.cycles(np.array([nbytes, nbytes]))).tolist() == [medium.cycles(nbytes)] * 2

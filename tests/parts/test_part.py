@@ -15,7 +15,7 @@ def test_bytes_of_a_value() -> None:
     # 5 x 12 bits = 60 bits, 8 bytes; 100 sums of 32 bits, four of each still to be added
     assert int(Value(READY, 5, 12, "here").nbytes) == 8
     assert int(Value(READY, 100, 32, "here", partial_sums=4).nbytes) == 1600
-    assert Value(READY, np.array([1, 2, 3]), 12, "here").nbytes.tolist() == [2, 3, 5]
+    assert np.asarray(Value(READY, np.array([1, 2, 3]), 12, "here").nbytes).tolist() == [2, 3, 5]
 
 
 def test_taking_some_tokens() -> None:

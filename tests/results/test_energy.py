@@ -48,7 +48,7 @@ def test_counts_are_summed_over_tasks() -> None:
 
 def test_each_table_sums_to_the_whole() -> None:
     graph = graph_of_three_operations()
-    energy = dynamic_energy(graph, CHARGES)
+    energy = dynamic_energy(graph, action_counts(graph), CHARGES)
     # 16 additions of 2 + 0.5 pJ, 20 bits of 0.1 pJ
     assert energy.by_component == pytest.approx({"alu.adder": 32.0, "alu.register": 8.0, "bus": 2.0})
     # `add` of both layers together
@@ -146,8 +146,32 @@ def test_cycle_by_cycle_and_from_change_to_change_are_the_same(
         np.interp(np.arange(1, period + 1), time, spent), rel=1e-12, abs=1e-12 * whole
     )
     fullest = energy_module._fullest_cycles(in_cycle, part)
-    general = energy_module._fullest_window(time, spent, time, float(part))
+    general = energy_module._fullest_window(time, spent, slice(None), float(part))
     assert fullest == pytest.approx(general, rel=1e-12, abs=1e-12 * whole)
+
+
+@given(many, st.integers(1, 200))
+def test_marks_put_the_tasks_of_one_period_in_the_order_that_sorting_gives(
+    tasks: list[tuple[int, int, float]], window: int
+) -> None:
+    start, occupancy, energy = (np.array(column) for column in zip(*tasks, strict=True))
+    begin, length = start - start.min(), np.maximum(occupancy, 1)
+    end, power = begin + length, energy / length
+    period = float(end.max() + 1)
+    marked, power_from = energy_module._marked(begin, end, power)
+    time, folded = energy_module._folded(begin, end, power, period)
+    # an instant at which several tasks begin or end is there once, with the power after all of them
+    last = np.flatnonzero(np.diff(time, append=period))
+    assert marked.tolist() == time[last].tolist()
+    assert power_from == pytest.approx(folded[last], rel=1e-12, abs=1e-12 * power.sum())
+
+
+def test_the_marks_of_a_sparse_inference_would_take_longer_than_sorting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two tasks of 1 pJ a cycle, side by side in cycles 1000 and 1001: 2 pJ in each of these."""
+    monkeypatch.delattr(energy_module, "_marked")
+    assert peak([(0, 2, 0.0), (1000, 2, 2.0), (1000, 3, 3.0)], 2000, 2) == pytest.approx(2.0)
 
 
 @pytest.mark.parametrize(("period", "window"), [(12.5, 4.0), (12.0, 3.5), (1000.0, 4.0)])
@@ -187,6 +211,7 @@ def test_the_copies_of_a_count_are_priced_like_the_count() -> None:
     copied = replace(graph, actions=counts)
     # 2.5 pJ an addition, in tasks 0 and 1, 3 and 4, 6 and 7
     assert task_energy(copied, CHARGES).tolist() == [2.5, 5, 0, 2.5, 5, 0, 2.5, 5]
-    assert dynamic_energy(copied, CHARGES).by_component == {"alu.adder": 18.0, "alu.register": 4.5}
+    energy = dynamic_energy(copied, action_counts(copied), CHARGES)
+    assert energy.by_component == {"alu.adder": 18.0, "alu.register": 4.5}
     # a copy's energy is that of the operation of its first task: entry, l1.add and out
-    assert dynamic_energy(copied, CHARGES).by_operation == {"entry": 7.5, "add": 7.5, "out": 7.5}
+    assert energy.by_operation == {"entry": 7.5, "add": 7.5, "out": 7.5}

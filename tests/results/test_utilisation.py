@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import archsim.results.utilisation as module
 from archsim.results.energy import action_counts
-from archsim.results.utilisation import traffic_bytes, utilisation, utilisation_by_layer
+from archsim.results.utilisation import traffic_bytes, utilisation
 from archsim.task_graph import GraphBuilder, Place, TaskGraph
 
 
@@ -31,20 +30,32 @@ def graph() -> TaskGraph:
 
 def test_utilisation_by_class(graph: TaskGraph) -> None:
     # 100 cycles between two inferences: 2 x 3 x 10 of 2 x 2 x 100; 2 x 3 x 4 + 3 x 2 of 100
-    assert utilisation(graph, 100) == pytest.approx({"array": 0.15, "bus": 0.30})
+    assert utilisation(graph, 100).by_class == pytest.approx({"array": 0.15, "bus": 0.30})
 
 
-@pytest.mark.parametrize("chunk", [1 << 20, 1, 4])
-def test_utilisation_by_layer(graph: TaskGraph, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_CHUNK", chunk)
+def test_utilisation_by_layer(graph: TaskGraph) -> None:
     # a layer has its own two copies, and a share of the one bus
     layer = pytest.approx({"array": 0.15, "bus": 0.12})
-    assert utilisation_by_layer(graph, 100) == {"l0": layer, "l1": layer, "outside": {"bus": 0.06}}
+    assert utilisation(graph, 100).by_layer == {"l0": layer, "l1": layer, "outside": {"bus": 0.06}}
 
 
 def test_layers_share_what_the_class_has(graph: TaskGraph) -> None:
-    table = utilisation_by_layer(graph, 100)
-    assert sum(row["bus"] for row in table.values()) == pytest.approx(utilisation(graph, 100)["bus"])
+    shares = utilisation(graph, 100)
+    assert sum(row["bus"] for row in shares.by_layer.values()) == pytest.approx(shares.by_class["bus"])
+
+
+def test_tasks_that_come_by_turns_are_summed_up_all_the_same() -> None:
+    """Two tokens of 3 and 5 cycles by turns on two resources: 6 and 10 of 20 cycles; joins hold nothing."""
+    graph = GraphBuilder()
+    token, before = np.arange(1), np.full(1, -1, dtype=np.int32)
+    graph.begin_operation("add", None)
+    for _ in range(2):
+        for name, cycles in (("left", 3), ("right", 5)):
+            before = graph.join(
+                [graph.add(graph.resource(name, name), cycles, cycles, token, [before])], token
+            )
+    shares = {"left": 0.3, "right": 0.5}
+    assert utilisation(graph.build(), 20) == (shares, {"outside": shares})
 
 
 def test_traffic(graph: TaskGraph) -> None:

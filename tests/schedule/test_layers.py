@@ -16,7 +16,7 @@ from archsim.hardware.loader import load_hardware
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
 from archsim.mapping.plan import Group, Plan, Step
-from archsim.schedule.layers import copy_of, equal_runs
+from archsim.schedule.layers import copies_of, equal_runs
 from archsim.schedule.lower import lower
 from archsim.task_graph import Detail, GraphBuilder, TaskGraph
 from archsim.workload.layers import OperationList, add_head, add_input, add_layer
@@ -271,6 +271,14 @@ def test_layers_that_share_a_pu_are_lowered() -> None:
     assert copies_made(machine, chain(SIX)) == []
 
 
+def test_a_run_ends_where_groups_store_another_number_of_inferences() -> None:
+    machine, trace = small("chip.pus=6"), chain(SIX)
+    groups = map_trace(machine, trace).groups
+    fewer = [*groups[:4], *(replace(group, slots=group.slots - 1) for group in groups[4:])]
+    runs = [[group.name for group in run] for run in equal_runs(fewer, machine, trace)]
+    assert runs == [["l0"], ["l1", "l2", "l3"], ["l4", "l5"]]
+
+
 def test_layers_with_experts_are_lowered() -> None:
     """Each layer sends other tokens to its experts."""
     machine, trace = small("chip.pus=6"), model("llama", 5, PREFILL, experts=3)
@@ -402,10 +410,12 @@ def _steps(layer: int, pu: int, ids: Sequence[str]) -> Iterator[Step]:
 
 
 def test_a_copy_stands_as_many_pus_and_layers_further_on() -> None:
-    copy = copy_of(group("l2", 2, 4, "l2.q"), group("l7", 7, 14, "l7.q"))
-    assert (copy.pus, copy.layers) == (10, 5)
-    back = copy_of(group("l7", 7, 14, "l7.q"), group("l2", 2, 4, "l2.q"))
+    here, there = group("l2", 2, 4, "l2.q"), group("l7", 7, 14, "l7.q")
+    back, same = copies_of(there, [here, there])
+    (ahead,) = copies_of(here, [there])
+    assert (ahead.pus, ahead.layers, ahead.name("l2.q")) == (10, 5, "l7.q")
     assert (back.pus, back.layers, back.name("l7.q")) == (-10, -5, "l2.q")
+    assert (same.pus, same.layers, same.name("l7.q")) == (0, 0, "l7.q")
 
 
 @pytest.mark.parametrize(
@@ -425,9 +435,8 @@ def test_a_copy_stands_as_many_pus_and_layers_further_on() -> None:
     ],
 )
 def test_a_copy_has_the_names_of_its_layer(old: str, new: str) -> None:
-    copy = copy_of(
-        group("l2", 2, 2, "l2.q", "l2.k", "l2.q.rotary"), group("l7", 7, 7, "l7.q", "l7.k", "l7.turned")
-    )
+    here = group("l2", 2, 2, "l2.q", "l2.k", "l2.q.rotary")
+    (copy,) = copies_of(here, [group("l7", 7, 7, "l7.q", "l7.k", "l7.turned")])
     assert copy.name(old) == new
 
 
@@ -442,4 +451,5 @@ def test_a_copy_has_the_names_of_its_layer(old: str, new: str) -> None:
     ],
 )
 def test_names_of_operations_need_not_tell_their_layers(old: str, new: str) -> None:
-    assert copy_of(group("l0", 0, 0, "q"), group("l1", 1, 1, "block_1_q")).name(old) == new
+    (copy,) = copies_of(group("l0", 0, 0, "q"), [group("l1", 1, 1, "block_1_q")])
+    assert copy.name(old) == new

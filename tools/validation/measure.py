@@ -108,7 +108,8 @@ def energy_mj(component: str, name: str, *overrides: str) -> float:
     media = (chip.bus, chip.interconnect, chip.global_bus, chip.chip_link)
     tables = [part.costs for part in chip.parts.values()] + [medium.costs for medium in media]
     prices = {action: charges for table in tables for action, charges in table.actions.items()}
-    spent = dynamic_energy(graph(name, *overrides), prices).by_component
+    lowered = graph(name, *overrides)
+    spent = dynamic_energy(lowered, action_counts(lowered), prices).by_component
     return sum(pj for each, pj in spent.items() if each.startswith(component)) / 1e9
 
 
