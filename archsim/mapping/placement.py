@@ -66,8 +66,6 @@ def chips_hold(sizing: Sizing, blocks: Iterable[tuple[int, Block]]) -> bool:
     """Whether the parts that PUs of a chip share hold what ``blocks``, with their first PUs, need of them."""
     if not sizing.machine.chip_parts:
         return True
-    if not sizing.machine.chip_parts:
-        return True
     by_chip: dict[int, list[Demand]] = {}
     for first, block in blocks:
         by_chip.setdefault(first // sizing.machine.pus, []).extend(block.demands)

@@ -11,8 +11,9 @@ non-expansive: Baccelli, Cohen, Olsder and Quadrat, Synchronization and Linearit
 state all is at most d cycles later than in the earlier one, the endless stream's mean interval is at most
 d / (n - m) longer than the mean of those n - m, and with all at most d earlier, at most as much shorter. d
 may be 0.1 % of the least interval for each of them. Where the mean is the least interval that the machine
-allows, only what is later counts, as no stream can be faster. A full pipeline comes to that point when its
-first inferences have left, long before the last of those that were let in together.
+allows, only what is later counts, as no stream can be faster; after a guess, from which the first to leave
+have a part of their schedules, both do. A full pipeline comes to that point when its first inferences have
+left, long before the last of those that were let in together.
 
 Windows. Otherwise, when the mean intervals of the last two windows of ``in_flight`` completions agree to
 0.1 %, the mean of the last one counts. Short windows say little, so this rule waits for 24 completions.
@@ -42,9 +43,10 @@ def remembered(graph: TaskGraph, bound_cycles: float) -> int:
 class _Watch:
     """Looks after each completion whether an engine is in a state in which it has been."""
 
-    def __init__(self, engine: Engine, bound_cycles: float) -> None:
+    def __init__(self, engine: Engine, bound_cycles: float, *, guessed: bool = False) -> None:
         self._engine = engine
         self._bound_cycles = bound_cycles
+        self._guessed = guessed
         self._anchor: tuple[int, Glimpse] | None = None
         self._previous: tuple[int, Glimpse] | None = None
 
@@ -58,8 +60,8 @@ class _Watch:
             before, then = seen
             interval = (left[-1] - left[before - 1]) / (now - before)
             cycles = (now - before) * TOLERANCE * self._bound_cycles
-            fastest = interval <= self._bound_cycles * (1 + TOLERANCE)
-            if glimpse.no_later(then, cycles) and (fastest or then.no_later(glimpse, cycles)):
+            enough = not self._guessed and interval <= self._bound_cycles * (1 + TOLERANCE)
+            if glimpse.no_later(then, cycles) and (enough or then.no_later(glimpse, cycles)):
                 return max(interval, self._bound_cycles)
         self._previous = now, glimpse
         if self._anchor is None or 2 * now >= 3 * self._anchor[0]:
@@ -93,7 +95,7 @@ def settle(engine: Engine, in_flight: int, bound_cycles: float) -> tuple[float, 
 def settle_fastest(engine: Engine, in_flight: int, bound_cycles: float, patience: int) -> float | None:
     """The least interval that the machine allows, where a state recurs at it within some completions."""
     left = engine.left
-    watch = _Watch(engine, bound_cycles)
+    watch = _Watch(engine, bound_cycles, guessed=True)
     most = bound_cycles * (1 + TOLERANCE)
     while len(left) < patience:
         engine.advance(len(left) + 1)

@@ -79,7 +79,7 @@ def refined(
     inside = in_flight - left_out
     if inside < 1:
         return None
-    first = _followed(first_tasks(graph, tasks), rest)
+    first = followed(first_tasks(graph, tasks), rest)
     warm = warm_loop(np.append(better[:tasks], [through, through + rest]), inside, interval_cycles)
     remember = remembered(first, interval_cycles)
     run = engine(first, in_flight=inside, keep=1, warm=warm, remember=remember)
@@ -145,7 +145,7 @@ def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
     )
 
 
-def _followed(graph: TaskGraph, cycles: int) -> TaskGraph:
+def followed(graph: TaskGraph, cycles: int) -> TaskGraph:
     """A graph with one more task behind all others, which takes so many cycles and waits for no server."""
     tasks = len(graph)
 

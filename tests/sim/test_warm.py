@@ -11,12 +11,12 @@ from archsim.graph_blocks import Copy
 from archsim.hardware.loader import load_hardware
 from archsim.mapping.build import map_trace
 from archsim.schedule.lower import lower
-from archsim.sim import stream
+from archsim.sim import fast_engine, stream
 from archsim.sim.engine import NO_STATE, Queues, Warm
 from archsim.sim.event_engine import EventEngine, run_event
-from archsim.sim.fast_engine import FastEngine
+from archsim.sim.fast_engine import FastEngine, run_fast
 from archsim.sim.stream import measure_stream
-from archsim.sim.warm import first_tasks, guess, refined, warm_loop
+from archsim.sim.warm import first_tasks, followed, guess, refined, warm_loop
 from archsim.task_graph import JOIN, Alike, GraphBuilder, Place
 from archsim.workload.trace import read_trace
 
@@ -833,3 +833,70 @@ def test_the_first_tasks_start_as_in_the_whole_graph_where_nothing_comes_back(en
     whole.advance()
     first.advance()
     np.testing.assert_array_equal(first.result().start[:, :-1], whole.result().start[:, : len(part) - 1])
+
+
+def test_a_graph_may_be_followed_by_one_more_task():
+    # a pipeline of 2 and 6 cycles, then 100 that wait for no server: two inferences leave 6 cycles apart
+    graph = followed(pipeline(2, 6), 100)
+    assert (len(graph), graph.exit) == (5, 4)
+    for engine in ENGINES:
+        run = engine(graph, inferences=2)
+        run.advance()
+        assert run.result().start.tolist() == [[0, 0, 2, 8, 108], [0, 2, 8, 14, 114]]
+
+
+# What the compiled loop reads.
+
+SHARING = {
+    "shared": lambda: layered(SHARED),
+    "leaves": lambda: layered(SHARED, extra=["x"]),
+    "ring": GRAPHS["ring"],
+    "later": lambda: layered(SHARED, extra=["x"], back=[(9, 5, {"distance": 1})]),
+    "twice": lambda: twice(),
+}
+
+
+@pytest.mark.parametrize("name", SHARING)
+@pytest.mark.parametrize("in_flight", [None, 3])
+def test_equal_layers_that_share_rows_start_as_those_that_do_not(name, in_flight, monkeypatch):
+    graph, other = SHARING[name](), SHARING[name]()
+    monkeypatch.setattr(fast_engine, "_equal", lambda *_: False)
+    apart = run_fast(other, inferences=6, in_flight=in_flight)
+    assert len(fast_engine._program_of(other).row) == len(other) + 1
+    monkeypatch.undo()
+    shared = run_fast(graph, inferences=6, in_flight=in_flight)
+    np.testing.assert_array_equal(shared.start, apart.start)
+    np.testing.assert_array_equal(shared.completed_cycles, apart.completed_cycles)
+
+
+def test_layers_between_the_first_and_the_last_share_their_rows():
+    graph = layered(SHARED)
+    (alike,) = graph.alike
+    # of seven equal layers of two tasks four are as the second
+    assert (alike.tasks, alike.copies) == (2, 7)
+    program = fast_engine._program_of(graph)
+    assert len(program.row) == len(graph) - 4 * 2 + 1
+    first = alike.begin(1)
+    rows = program.place[first : alike.begin(6), 0].reshape(5, 2)
+    assert (rows == rows[0]).all()
+    # but no queues
+    assert len(set(program.place[first : alike.begin(6), 1].tolist())) == 5
+
+
+def test_layers_that_differ_have_rows_of_their_own():
+    graph = layered(SHARED)
+    graph.latency[graph.alike[0].begin(3)] += 1
+    assert len(fast_engine._program_of(graph).row) == len(graph) + 1
+
+
+def test_what_starts_too_early_is_put_off():
+    # stages of 2, 6 and 2 cycles, the third one of an inference waiting for the second one after it
+    builder, (_, second, third) = chain((2, 2), (6, 6), (2, 2))
+    builder.edge(third, second, distance=1)
+    graph = builder.build()
+    start = np.array([-1, 0, 1, 20, 20])
+    # the second after the first, the exit after the third; 20 + 2 - 14 = 8 from the inference before
+    assert fast_engine.put_off(graph, start, 14.0)
+    assert start.tolist() == [-1, 0, 8, 20, 22]
+    # every 7 cycles the two stages of 8 cycles cannot be passed: always later
+    assert not fast_engine.put_off(graph, start, 7.0)
