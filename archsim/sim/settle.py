@@ -2,8 +2,8 @@
 
 Recurrence. An engine does the same again after two equal states (see ``engine.Glimpse``). When the state
 after completion n equals the one after completion m, the stream repeats those n - m completions for ever,
-and their mean interval is that of the endless stream. The previous state is compared, and for longer
-periods a second one, which is replaced whenever completions have grown by half (Brent's method).
+and their mean interval is that of the endless stream. The last two states are compared, and for longer
+periods one more, which is replaced whenever completions have grown by half (Brent's method).
 
 States need not be quite equal. Schedules in which tasks wait for predecessors and for servers, first come
 first served, do not let a difference grow while the order of service stays (they are monotone and
@@ -22,6 +22,8 @@ A loop that has not settled after 12 windows is returned as it is.
 """
 
 from __future__ import annotations
+
+from collections import deque
 
 from archsim.sim.engine import Engine, Glimpse
 from archsim.task_graph import TaskGraph
@@ -48,24 +50,21 @@ class _Watch:
         self._bound_cycles = bound_cycles
         self._guessed = guessed
         self._anchor: tuple[int, Glimpse] | None = None
-        self._previous: tuple[int, Glimpse] | None = None
+        self._last: deque[tuple[int, Glimpse]] = deque(maxlen=2)
 
     def recurring_interval(self) -> float | None:
         """The mean interval since it was in its present state, None where it has not been."""
         left = self._engine.left
         now, glimpse = len(left), self._engine.glimpse()
-        for seen in (self._previous, self._anchor):
-            if seen is None:
-                continue
-            before, then = seen
+        for before, then in [*reversed(self._last), *([self._anchor] if self._anchor else [])]:
             interval = (left[-1] - left[before - 1]) / (now - before)
             cycles = (now - before) * TOLERANCE * self._bound_cycles
             enough = not self._guessed and interval <= self._bound_cycles * (1 + TOLERANCE)
             if glimpse.no_later(then, cycles) and (enough or then.no_later(glimpse, cycles)):
                 return max(interval, self._bound_cycles)
-        self._previous = now, glimpse
+        self._last.append((now, glimpse))
         if self._anchor is None or 2 * now >= 3 * self._anchor[0]:
-            self._anchor = self._previous
+            self._anchor = self._last[-1]
         return None
 
 

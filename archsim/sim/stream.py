@@ -34,7 +34,7 @@ from archsim.task_graph import TaskGraph
 
 _LIKELY_WINDOWS = 2.5
 
-_PATIENCE = 4
+_PATIENCE = 3
 """Completions in which a state recurs after a good guess; most of them take two."""
 
 MOST_TASKS = 200_000_000
