@@ -44,14 +44,6 @@ class Ending(Signal):
         self.ticket = ticket
 
 
-class Clock(simpy.Environment):
-    """The environment of a run, which can be asked what is to come."""
-
-    def pending(self) -> list[tuple[int, Ticket]]:
-        """The endings to come, in no order: the cycle, and the task that is meant."""
-        return [(int(at), event.ticket) for at, _, _, event in self._queue if isinstance(event, Ending)]
-
-
 class Inference:
     """One inference on its way through the machine.
 
@@ -121,7 +113,9 @@ class Server:
         "resource",
     )
 
-    def __init__(self, number: int, resource: Resource, clock: Clock, arbiter: Arbiter, tasks: Tasks) -> None:
+    def __init__(
+        self, number: int, resource: Resource, clock: simpy.Environment, arbiter: Arbiter, tasks: Tasks
+    ) -> None:
         self.number = number
         self.resource = resource
         self.queue: deque[Ticket] = deque()
@@ -192,7 +186,7 @@ class Arbiter:
 
     __slots__ = ("_awake", "_callbacks", "_clock", "_contended", "_ready", "_signal")
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: simpy.Environment) -> None:
         self._clock = clock
         self._ready: list[Ticket] = []
         self._contended: list[Server] = []

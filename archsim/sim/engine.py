@@ -130,7 +130,8 @@ class Glimpse:
         Args: begun: (tasks, 2 + remembered) how often each task has begun, by whom, and when.
         """
         graph = queues.graph
-        begun[graph.resource == JOIN, :2] = left, left * (left - 1) // 2
+        joins = graph.resource == JOIN
+        begun[joins, 0], begun[joins, 1] = left, _first_sum(left, begun)
         return cls(
             now,
             left,
@@ -161,7 +162,7 @@ class Glimpse:
                 return False
         later = np.subtract(self.starts[:, 0], other.starts[:, 0], dtype=np.int64)
         clear = (ahead == 0) & (later <= self.now - other.now + cycles)
-        overtaken = self.by - other.by != left * other.begun + left * (left - 1) // 2
+        overtaken = self.by - other.by != left * other.begun + _first_sum(left, self.by)
         if (clear & overtaken).any():
             return False
         clear &= self.starts[:, 1] + self.cycles <= self.now
@@ -205,6 +206,12 @@ class Glimpse:
         first = before[np.append(0, ends[:-1] + 1)]
         before -= np.repeat(first, np.diff(ends, prepend=-1))
         return before
+
+
+def _first_sum(count: int, like: NDArray[np.signedinteger[Any]]) -> np.signedinteger[Any]:
+    """The sum of the first inferences, as far as numbers of some width tell it, as the compiled loop adds."""
+    total: np.signedinteger[Any] = np.int64(count * (count - 1) // 2).astype(like.dtype)
+    return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)

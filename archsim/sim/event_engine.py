@@ -8,10 +8,10 @@ from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
-from simpy.core import StopSimulation
+from simpy.core import Environment, StopSimulation
 
 from archsim.graph_blocks import Edges
-from archsim.sim.components import REST, Arbiter, Clock, Ending, Inference, Server, Signal, Tasks, Ticket
+from archsim.sim.components import REST, Arbiter, Ending, Inference, Server, Signal, Tasks, Ticket
 from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, wire
 from archsim.sim.run import QueueUse, Run
@@ -58,10 +58,8 @@ class EventEngine:
         self._waits: list[int] = self._wiring.waits.tolist()
         self._inside: dict[int, Inference] = {}
         self._kept: deque[Inference] = deque(maxlen=keep)
-        self._oldest = 0
-        self._gone: set[int] = set()
         self._goal: int | None = None
-        self._clock = Clock()
+        self._clock = Environment()
         self._arbiter = Arbiter(self._clock)
         self._tasks = Tasks(
             graph.occupancy.tolist(),
@@ -291,10 +289,6 @@ class EventEngine:
             raise deadlock(self._graph)
         del self._inside[inference.number]
         self._keep(inference)
-        self._gone.add(inference.number)
-        while self._oldest in self._gone:
-            self._gone.remove(self._oldest)
-            self._oldest += 1
         self.left.append(int(self._clock.now))
         if len(self.left) == self._goal:
             self._clock.schedule(Signal([StopSimulation.callback]), REST)

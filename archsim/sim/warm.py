@@ -31,6 +31,7 @@ LAYERS = 2
 """Equal ones that they go through: the first one's tasks stand for those of all later layers."""
 
 _PATIENCE = 40
+"""Completions of the first layers in which a state recurs, for a guess to be refined."""
 
 
 def guess(
@@ -44,7 +45,7 @@ def guess(
     Args: alone: (tasks,) their starts in an empty machine; interval_cycles: of the stream.
     Returns: None where the graph has too few equal layers, or they are not passed alike.
     """
-    alike = max(graph.alike, key=lambda some: some.tasks * some.copies, default=None)
+    alike = _most_alike(graph)
     if alike is None or alike.copies <= LAYERS or not _one_way(graph, alike):
         return None
     run = engine(first_tasks(graph, alike.begin(LAYERS)), inferences=INFERENCES, keep=1)
@@ -67,7 +68,8 @@ def refined(
     Args: start: (tasks,) the guess.
     Returns: None where the first layers do not settle at the interval.
     """
-    alike = max(graph.alike, key=lambda some: some.tasks * some.copies)
+    alike = _most_alike(graph)
+    assert alike is not None, "there is a guess"
     tasks = alike.begin(LAYERS)
     enters = math.floor(start[-1] - in_flight * interval_cycles)
     better = _consistent(graph, np.maximum(start, enters + alone), interval_cycles)
@@ -86,6 +88,11 @@ def refined(
     if settle_fastest(run, inside, interval_cycles, _PATIENCE) is None:
         return None
     return _continued(graph, alike, run.last_start(), alone, interval_cycles)
+
+
+def _most_alike(graph: TaskGraph) -> Alike | None:
+    """The equal layers that most tasks are in."""
+    return max(graph.alike, key=lambda some: some.tasks * some.copies, default=None)
 
 
 def _continued(

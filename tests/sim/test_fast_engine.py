@@ -98,8 +98,8 @@ def test_equal_glimpses_tell_what_every_task_waits_for(data, random_graphs, in_f
     seen = []
     for completions in range(1, 9):
         engine.advance(completions)
-        oldest = engine._oldest
-        gone = sorted(number - oldest for number in engine._gone)
+        oldest, youngest = min(engine._inside), max(engine._inside)
+        gone = [number - oldest for number in range(oldest, youngest) if number not in engine._inside]
         inside = [number for number in range(oldest, oldest + 8) if number - oldest not in gone]
         seen.append((engine.glimpse(), gone, [engine._touch(number).waits[:] for number in inside]))
     for glimpse, *rest in seen:

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from archsim.sim.engine import Glimpse
+from archsim.sim.engine import Glimpse, Queues
 from archsim.sim.event_engine import run_event
 from archsim.sim.fast_engine import FastEngine
 from archsim.sim.stream import measure_stream
+from archsim.task_graph import GraphBuilder
 
-NEVER = -(2**31) + 2
 OCCUPANCY = np.array([4, 90, 10], dtype=np.int32)
 
 
 def glimpse(begun, starts, *, left=0, now=1000, waiting=(-1,), by=None):
     """Three tasks that take OCCUPANCY cycles each. Args: starts: (tasks, 2) cycles from now."""
-    cycles = np.array([[NEVER if start == NEVER else now + start for start in row] for row in starts])
+    cycles = now + np.array(starts)
     shifts = np.zeros(1, dtype=np.int64)
     begun = np.array(begun)
     by = begun * (begun - 1) // 2 if by is None else np.array(by)
@@ -102,6 +102,25 @@ def test_a_state_in_which_one_has_overtaken_another_is_another_one():
     # and still, one inference later
     rows[2] = [-4, -508]
     assert glimpse([4, 4, 4], rows, left=2, now=2000, by=[6, 0 + 1 + 2 + 4, 6]).near(now, 0)
+
+
+def test_sums_of_inferences_may_be_larger_than_numbers_of_32_bits():
+    # 70,000 have left: the inferences 0 to 69,999 sum to 2,449,965,000, 2**32 more than is stored
+    builder = GraphBuilder()
+    builder.add(builder.resource("a", "p"), 4, 4, np.zeros(1, dtype=np.int32))
+    queues = Queues.of(builder.build())
+    then, now = (
+        Glimpse.of(queues, 4 * left, left, np.array([[0, 0, 0, 0]] * 3, dtype=np.int32) + _row(left), [-1])
+        for left in (70_000, 70_001)
+    )
+    assert then.by[[0, -1]].tolist() == [2_449_965_000 - 2**32] * 2
+    assert now.near(then, 0)
+
+
+def _row(left):
+    """The only task began when the last one left, and 4 cycles before."""
+    total = left * (left + 1) // 2
+    return np.array([left + 1, (total + 2**31) % 2**32 - 2**31, 4 * left, 4 * left - 4], dtype=np.int32)
 
 
 @pytest.mark.parametrize("queues", [[9, -1, 10, -1], [10, 9, -1, -1]])
