@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,8 +46,7 @@ class EdgeBlock(NamedTuple):
     distance: int
 
 
-@dataclass(frozen=True, slots=True)
-class ActionCount:
+class ActionCount(NamedTuple):
     """How often the tasks ``first .. first + tasks - 1`` do one action: a number each, or one for all.
 
     So do those of each of the ``copies``, each as many tasks further on as ``stride`` says.
@@ -56,7 +55,7 @@ class ActionCount:
     first: int
     tasks: int
     action: str
-    count: NDArray[np.float64] | float
+    count: NDArray[np.float64] | float  # type: ignore[assignment]  # tuples count too
     copies: int = 1
     stride: int = 0
 
@@ -75,7 +74,7 @@ class ActionCount:
     def apart(self) -> Iterator[ActionCount]:
         """The same without copies: one count for each."""
         for first in self.firsts.tolist():
-            yield replace(self, first=first, copies=1, stride=0)
+            yield self._replace(first=first, copies=1, stride=0)
 
     def leads(self, other: ActionCount, tasks: int) -> bool:
         """Whether ``other`` is the same that many tasks further on."""
@@ -160,7 +159,7 @@ class Repeat(NamedTuple):
 
 def shifted(wire: Column, tasks: Numbers) -> Column:
     """The wire some tasks further on; -1 stays."""
-    return np.where(wire < 0, wire, wire + tasks).astype(np.int32)
+    return np.where(wire < 0, wire, wire + tasks).astype(np.int32, copy=False)
 
 
 def lead(some: Sequence[EdgeBlock], others: Sequence[EdgeBlock], tasks: int) -> bool:
@@ -177,8 +176,10 @@ def lead(some: Sequence[EdgeBlock], others: Sequence[EdgeBlock], tasks: int) -> 
 
 def _equal(some: Any, other: Any) -> bool:
     """Whether two columns, or numbers, are equal."""
+    if some is other:
+        return True
     if isinstance(some, np.ndarray) or isinstance(other, np.ndarray):
-        return some is other or np.array_equal(some, other)
+        return np.array_equal(some, other)
     return bool(some == other)
 
 
@@ -252,13 +253,29 @@ class EdgeRows(NamedTuple):
     target: Column
     distance: Column
 
+    def part(self, which: slice | NDArray[np.generic]) -> EdgeRows:
+        """Some of them."""
+        return EdgeRows(self.source[which], self.target[which], self.distance[which])
+
+    def further(self, tasks: int) -> EdgeRows:
+        """The same some tasks further on."""
+        return EdgeRows(self.source + np.int32(tasks), self.target + np.int32(tasks), self.distance)
+
+    def sorted(self) -> EdgeRows:
+        """The same by source, those of a task in their order."""
+        return self.part(np.argsort(self.source, kind="stable"))
+
 
 class Copied(NamedTuple):
-    """Rows of edges that have copies, each as many tasks further on."""
+    """Rows of edges that have copies, each as many tasks further on.
+
+    Args: first: the first of the tasks that were added with them.
+    """
 
     begin: int
     end: int
     copies: int
+    first: int
     tasks: int
 
 
@@ -270,22 +287,27 @@ def edge_rows(
     Args: from_start: whether those from the starts of tasks, or those from their finishes.
     Returns: the edges without their copies, and which of them have some.
     """
+    counts = [len(block.source) if block.from_start == from_start else 0 for block in blocks]
     chosen = [block for block in blocks if block.from_start == from_start]
     none = np.zeros(0, dtype=np.int32)
-    counts = [len(block.source) for block in chosen]
     rows = EdgeRows(
         np.concatenate([none, *(block.source for block in chosen)], dtype=np.int32),
         np.concatenate([none, *(block.target for block in chosen)], dtype=np.int32),
-        np.repeat(np.array([block.distance for block in chosen], dtype=np.int32), counts),
+        np.repeat(np.array([block.distance for block in blocks], dtype=np.int32), counts),
     )
-    real = (rows.source >= 0) & (rows.target >= 0)
-    before = np.cumsum([0, *(len(block.source) * (block.from_start == from_start) for block in blocks)])
-    kept = np.append(0, np.cumsum(real))[before].tolist()
+    before = np.cumsum([0, *counts])
+    real = (rows.source | rows.target) >= 0  # neither is negative
+    if not real.all():
+        before = np.append(0, np.cumsum(real))[before]
+        rows = rows.part(real)
     copied = [
-        Copied(kept[repeat.begin.edges], kept[repeat.end.edges], repeat.copies, repeat.tasks)
+        Copied(
+            *(int(before[repeat.begin.edges]), int(before[repeat.end.edges])),
+            *(repeat.copies, repeat.begin.tasks, repeat.tasks),
+        )
         for repeat in repeats
     ]
-    return (rows if real.all() else EdgeRows(*(column[real] for column in rows))), copied
+    return rows, copied
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,7 +349,7 @@ def _mark(marks: NDArray[np.bool_], at: Column, distance: Column, copied: Sequen
     Args: at: (edges,) those tasks, without those of copies.
     """
     marks[at[distance == 0]] = True
-    for begin, end, copies, tasks in copied:
+    for begin, end, copies, _, tasks in copied:
         own = at[begin:end][distance[begin:end] == 0]
         if not len(own):
             continue
@@ -340,19 +362,66 @@ def _mark(marks: NDArray[np.bool_], at: Column, distance: Column, copied: Sequen
 
 def sorted_edges(edges: EdgeRows, tasks: int, copied: Sequence[Copied] = ()) -> Edges:
     """The edges and their copies sorted by source, those of a task in the order in which they were added."""
-    source = _with_copies(edges.source, copied)
-    order = np.argsort(source, kind="stable")
+    pieces = list(_pieces(edges, copied))
+    source, target, distance = joined(*(piece.all_times for piece in pieces))
+    if (source[1:] < source[:-1]).any():
+        order = np.argsort(source, kind="stable")
+        target, distance = target.take(order), distance.take(order)
     first = np.zeros(tasks + 1, dtype=np.int64)
-    np.cumsum(np.bincount(source, minlength=tasks), out=first[1:])
-    distance = _with_copies(edges.distance, [each._replace(tasks=0) for each in copied])
-    return Edges(first, _with_copies(edges.target, copied).take(order), distance.take(order))
+    for piece in pieces:
+        lowest = int(piece.rows.source.min(initial=tasks))
+        counts = np.bincount(piece.rows.source - lowest)
+        for leaving in (lowest + 1 + piece.shifts).tolist():
+            first[leaving : leaving + len(counts)] += counts
+    return Edges(first.cumsum(out=first), target, distance)
 
 
-def _with_copies(column: Column, copied: Sequence[Copied]) -> Column:
-    """A column of edges with the copies put in after what they are copies of."""
-    pieces, done = [], 0
-    for begin, end, copies, tasks in copied:
-        further = tasks * np.arange(copies + 1, dtype=np.int32)[:, None]
-        pieces += [column[done:begin], (column[begin:end] + further).ravel()]
+class _Piece(NamedTuple):
+    """Edges that come ``times`` in a row, each time so many ``tasks`` further on."""
+
+    rows: EdgeRows
+    times: int = 1
+    tasks: int = 0
+
+    @property
+    def shifts(self) -> Column:
+        """(times,) by how many tasks they are shifted."""
+        return self.tasks * np.arange(self.times, dtype=np.int32)
+
+    @property
+    def all_times(self) -> EdgeRows:
+        """The edges of all times, one after the other."""
+        source, target = ((column + self.shifts[:, None]).ravel() for column in self.rows[:2])
+        return EdgeRows(source, target, np.tile(self.rows.distance, self.times))
+
+
+def _pieces(edges: EdgeRows, copied: Sequence[Copied]) -> Iterator[_Piece]:
+    """The edges and their copies in pieces, those that leave a task in the order in which they were added.
+
+    An edge that was copied mostly leaves a task that was added with it, or one of the copy before. All that
+    leave the same copy are put together, so that mostly all edges are sorted by source.
+    """
+    rest, done = [], 0
+    periods: list[tuple[int, _Piece]] = []
+    for begin, end, copies, first, tasks in copied:
+        before, stretch = edges.part(slice(done, begin)), edges.part(slice(begin, end))
         done = end
-    return np.concatenate([*pieces, column[done:]])
+        if stretch.source.min(initial=first) < first - tasks:
+            rest += [before, _Piece(stretch, copies + 1, tasks).all_times]
+            continue
+        own = stretch.source >= first
+        inside, into = stretch.part(own), stretch.part(~own)
+        rest += [before, into, inside.further(copies * tasks)]
+        periods.append((first, _Piece(joined(inside, into.further(tasks)).sorted(), copies, tasks)))
+    others = joined(*rest, edges.part(slice(done, None))).sorted()
+    done = 0
+    for first, period in periods:
+        begin, done = done, int(np.searchsorted(others.source, first))
+        yield _Piece(others.part(slice(begin, done)))
+        yield period
+    yield _Piece(others.part(slice(done, None)))
+
+
+def joined(*rows: EdgeRows) -> EdgeRows:
+    """Edges of several, one after the other."""
+    return EdgeRows(*map(np.concatenate, zip(*rows, strict=True)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from archsim.cost.entry import Charge
 from archsim.cost.rollup import Installed, charges
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
-from archsim.mapping.plan import Group, Plan
+from archsim.mapping.plan import Group, Plan, Step
 from archsim.parts.activity import ACTIVITY
 from archsim.parts.part import Held, Part, Programming
 from archsim.results.bottleneck import bottleneck, bounding_classes, times
@@ -26,6 +26,7 @@ from archsim.schedule.lower import lower
 from archsim.schedule.memory import check_memory
 from archsim.schedule.storage import in_flight_limit
 from archsim.schedule.tokens import Attendance, phase_tokens
+from archsim.sim.chain import start_alone
 from archsim.sim.engine import Engine
 from archsim.sim.engines import choose_engine
 from archsim.sim.stream import Stream, measure_stream
@@ -145,7 +146,7 @@ def run_prepared(
     options = {"detail": detail, "stream": stream, "in_flight": machine.mapping.in_flight}
     options |= _activity(machine, trace)
     runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
-    return Inference(machine, trace, plan, options, runs, graph, _alone(graph, runs))
+    return Inference(machine, trace, plan, options, runs, graph, start_alone(graph, runs))
 
 
 def measure(inference: Inference, *, what_if: bool = False) -> Result:
@@ -162,7 +163,7 @@ def settle(inference: Inference, *, what_if: bool = False) -> Settled:
     if what_if:
         for part in bounding_classes(bounds):
             faster = twice_as_fast(graph, part)
-            alone = _alone(faster, runs)
+            alone = start_alone(faster, runs)
             bounds["what_if"][part] = times(faster, alone, _stream(faster, alone, runs, options, limit))
     return Settled(inference, stream, bounds)
 
@@ -172,13 +173,6 @@ def priced(settled: Settled) -> Result:
     inference = settled.inference
     setting = _setting(inference.machine, inference.trace, inference.plan, inference.options)
     return collect(setting, inference.graph, inference.start, settled.stream, settled.bounds)
-
-
-def _alone(graph: TaskGraph, engine: type[Engine]) -> NDArray[np.int64]:
-    """(tasks,) the starts of one inference in an empty machine."""
-    run = engine(graph, inferences=1)
-    run.advance(1)
-    return run.last_start()
 
 
 def _stream(
@@ -226,8 +220,8 @@ def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]
         prompt_tokens=sum(count for phase, count in counts if phase.name == "prefill"),
         tokens=sum(count for _, count in counts),
         output=OUTPUT,
-        macs=sum(macs.of(op, op.rows * op.columns) for op in trace.operations),
-        executed_macs=_executed_macs(plan, macs),
+        macs=macs.total(plan, _stated_weights),
+        executed_macs=macs.total(plan, _executed_weights),
         peak_macs_per_cycle=per_pu * machine.pus * plan.chips_used,
         programming=_programming(machine, plan),
         warnings=(*plan.warnings, *notes),
@@ -247,11 +241,10 @@ def _activity(machine: Machine, trace: Trace) -> dict[str, Any]:
 
 
 def _hardware(machine: Machine) -> dict[str, Any]:
-    content = machine.model.model_dump_json().encode()
     return {
         "name": machine.name,
         "clock_ghz": machine.clock_ghz,
-        "content": hashlib.sha256(content).hexdigest()[:16],
+        "content": hashlib.sha256(machine.content).hexdigest()[:16],
     }
 
 
@@ -319,30 +312,40 @@ def _first_alike(plan: Plan) -> dict[tuple[int, int], Group]:
     return {group.sort: group for group in reversed(plan.groups)}
 
 
-def _executed_macs(plan: Plan, macs: _Macs) -> int:
-    """MACs of one inference on all PUs, where matrices may be kept as two factors."""
-    weights = {
-        sort: [sum(share.rows * share.columns for share in step.shares if share) for step in group.steps]
-        for sort, group in _first_alike(plan).items()
-    }
-    return sum(
-        macs.of(step.op, of_step)
-        for group in plan.groups
-        for step, of_step in zip(group.steps, weights[group.sort], strict=True)
-    )
+def _stated_weights(step: Step) -> int:
+    """Weights that a token meets in a step, as the trace states them: in the first of two SVD factors."""
+    return 0 if step.factor else step.op.weights
+
+
+def _executed_weights(step: Step) -> int:
+    """Weights that a token meets in a step on all its PUs."""
+    return sum(share.weights for share in step.shares if share)
 
 
 class _Macs:
-    """Counts the MACs of the operations of one inference of a trace."""
+    """Counts the MACs of one inference of a trace."""
 
     def __init__(self, trace: Trace) -> None:
         self.phases = list(phase_tokens(trace))
+        self._routed = trace.experts is not None
         self._attendance = Attendance(trace)
         self._counts: dict[str, int] = {}
         self._keys = sum(int(tokens.keys.sum()) for _, tokens in self.phases)
 
-    def of(self, op: Operation, weights: int) -> int:
-        """MACs of one inference in an operation: ``weights`` a token, or what it attends to."""
+    def total(self, plan: Plan, weights: Callable[[Step], int]) -> int:
+        """Of all operations: the weights of each step for each token, and what tokens attend to."""
+        found: dict[Hashable, int] = {}
+        total = 0
+        for group in plan.groups:
+            # groups of the same sort have as many, unless each layer routes tokens in its own way
+            name = group.name if self._routed else group.sort
+            if name not in found:
+                found[name] = sum(self._of(step.op, weights(step)) for step in group.steps)
+            total += found[name]
+        return total
+
+    def _of(self, op: Operation, weights: int) -> int:
+        """Of an operation: ``weights`` a token, or what the tokens attend to."""
         return self._tokens(op) * weights + (op.macs(1) * self._keys if op.family == "attention" else 0)
 
     def _tokens(self, op: Operation) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from archsim.graph_blocks import (
     columns,
     edge_rows,
     ends,
+    joined,
     lead,
     shifted,
     sorted_edges,
@@ -48,8 +49,7 @@ Detail = Literal["module", "array"]
 """What a task stands for: all that a part does for one token, or one read, conversion or row operation."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a resource stands; ``pu`` counts over all chips and is -1 for what a chip's PUs share."""
 
     chip: int = 0
@@ -349,6 +349,7 @@ class GraphBuilder:
         stretch = self._between(begin, end)
         names = list(self._operation_index)
         used = {block.operation for block in stretch.blocks}.union(range(begin.operations, len(names)))
+        begun = [(number, names[number], self._layers[number]) for number in sorted(used)]
         held = {block.resource for block in stretch.blocks}.union(range(len(begin.turns), len(end.turns)))
         operations = np.full((len(copies), len(names)), -1, dtype=np.int32)
         resources = np.full((len(copies), len(end.turns) + 1), -1, dtype=np.int32)
@@ -359,8 +360,8 @@ class GraphBuilder:
         ]
         places = {old.place for _, old, _ in queues}
         for row, copy in enumerate(copies):
-            for number in sorted(used):
-                self.begin_operation(copy.name(names[number]), self._layers[number] + copy.layers)
+            for number, name, layer in begun:
+                self.begin_operation(copy.name(name), layer + copy.layers)
                 operations[row, number] = self.operation
             further = {place: (there := place.further(copy.pus), there.name) for place in places}
             for number, old, name in queues:
@@ -398,7 +399,7 @@ class GraphBuilder:
             EdgeRows(np.zeros_like(roots), roots, np.zeros_like(roots)),
             EdgeRows(sinks, np.full_like(sinks, leaving), np.zeros_like(sinks)),
         ]
-        on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, *outer, strict=True)))
+        on_finish = joined(on_finish, *outer)
         return TaskGraph(
             **columns(self._blocks, self._repeats),
             on_finish=sorted_edges(on_finish, self._size, finish_copied),

@@ -36,7 +36,10 @@ from archsim.results.metrics import METRICS
 
 HARDWARE, TRACE = "hwconfigs/hyflexpim.yaml", "workloads/bert_large.trace"
 SWEEPS = {
-    "another schedule each": {"mapping.slc_rate": "0.05:0.28:0.01"},
+    "another schedule each": {
+        "mapping.slc_rate": "0.05:0.28:0.01",
+        "pu.parts.analog.array.read_ns": "80:120:10",
+    },
     "other counts of actions": {"mapping.replication": "none", "mapping.slc_rate": "0.01:0.6:0.01"},
     "other costs": {"pu.parts.analog.adc.cost.active_power_mw": "1:400:1"},
 }

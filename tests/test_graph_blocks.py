@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from archsim.cost.entry import Charge
-from archsim.graph_blocks import ActionCount, Copy
+from archsim.graph_blocks import ActionCount, Copied, Copy, EdgeRows, sorted_edges
 from archsim.results.energy import action_counts, dynamic_energy, task_energy
 from archsim.task_graph import JOIN, GraphBuilder, Place, TaskGraph, Wire
 
@@ -368,3 +371,39 @@ def test_copies_spend_what_layers_spend() -> None:
     spent = task_energy(one, charges)
     np.testing.assert_array_equal(spent, task_energy(other, charges))
     assert spent[49:61].tolist() == [0, 0, 0, 15, 15, 15, 4, 8, 12, 0, 0, 0]
+
+
+def naively_sorted(edges: EdgeRows, copied: Sequence[Copied]) -> list[tuple[int, int, int]]:
+    """All edges as they were added, copies behind what they are copies of, and then by source."""
+    rows = list(zip(*(column.tolist() for column in edges), strict=True))
+    added, done = [], 0
+    for begin, end, copies, _, tasks in copied:
+        added += rows[done:end]
+        for ahead in range(tasks, (copies + 1) * tasks, tasks):
+            added += [(source + ahead, target + ahead, far) for source, target, far in rows[begin:end]]
+        done = end
+    return sorted([*added, *rows[done:]], key=lambda row: row[0])
+
+
+@given(st.data())
+def test_edges_and_their_copies_are_sorted_by_source(data: st.DataObject) -> None:
+    """Two stretches with copies: 5 tasks before, stretches of 4 and 3, and 2 tasks between and behind."""
+    copies = [data.draw(st.integers(1, 4)) for _ in range(2)]
+    begins = [5, 5 + 4 * (1 + copies[0]) + 2]
+    tasks = begins[1] + 3 * (1 + copies[1]) + 2
+
+    def drawn(first: int, end: int) -> list[tuple[int, int, int]]:
+        task = st.integers(first, end - 1)
+        return data.draw(st.lists(st.tuples(task, task, st.integers(0, 2)), max_size=6))
+
+    rows, copied = drawn(0, begins[0]), []
+    for first, count, length, back in zip(begins, copies, (4, 3), (5, 8), strict=True):
+        own = drawn(first - back, first + length)
+        copied.append(Copied(len(rows), len(rows) + len(own), count, first, length))
+        rows += own
+        rows += drawn(0, first + length * (1 + count) + 2)
+    columns = np.array(rows, dtype=np.int32).reshape(-1, 3).T
+    edges = EdgeRows(*np.ascontiguousarray(columns))
+    found = sorted_edges(edges, tasks, copied)
+    source = np.repeat(np.arange(tasks), np.diff(found.first))
+    assert [*zip(source, found.target, found.distance, strict=True)] == naively_sorted(edges, copied)

@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 import archsim.schedule.memory
+from archsim import pipeline
 from archsim.errors import SimulationError
 from archsim.hardware.loader import load_hardware
+from archsim.mapping.build import map_trace
 from archsim.pipeline import simulate
 from archsim.results.record import Result
+from archsim.schedule.tokens import Attendance, phase_tokens
 from archsim.workload.generate import generate
+from archsim.workload.operations import Experts, Operation, Phase, Precision, Trace
 from archsim.workload.trace import read_trace
 
 MACHINES = Path(__file__).parent / "machines"
@@ -87,6 +91,24 @@ def test_macs_are_those_of_the_trace_and_those_executed() -> None:
     per_s = result.throughput["inferences_per_s"]
     assert result.throughput["ops_per_s"] == pytest.approx(2 * stated * per_s)
     assert result.efficiency["tops"] == pytest.approx(2 * stated * per_s / 1e12)
+
+
+def test_macs_of_routed_tokens_are_those_of_each_layer() -> None:
+    """Two layers of the same two experts, to which their own draws lead: what a token meets is no average."""
+    experts = [
+        Operation(f"l{layer}.e{number}", "linear", layer, rows=8, columns=2 * number + 2, expert=number)
+        for layer in (0, 1)
+        for number in (0, 1)
+    ]
+    routing = Experts(count=2, active=1, seed=1)
+    trace = Trace("routed", "full", 1, Precision(), (Phase("prefill", tokens=9),), tuple(experts), routing)
+    plan = map_trace(load_hardware(MACHINES / "small.yaml", ["chip.pus=4"]), trace)
+    attendance, ((phase, tokens),) = Attendance(trace), phase_tokens(trace)
+    taking = [attendance.which(op, phase, tokens) for op in experts]
+    counts = [len(tokens_of_one) for tokens_of_one in taking if tokens_of_one is not None]
+    assert counts[0] != counts[2], "layers that route alike would show nothing"
+    stated = sum(count * op.weights for count, op in zip(counts, experts, strict=True))
+    assert pipeline._Macs(trace).total(plan, pipeline._stated_weights) == stated
 
 
 def test_wear_counts_cells_written() -> None:

@@ -15,6 +15,9 @@ Positive = Annotated[float, Field(gt=0, le=ABSURD)]
 NonNegative = Annotated[float, Field(ge=0, le=ABSURD)]
 Source = Annotated[str, Field(min_length=3)]
 
+PLAIN = (str, float, int, type(None))
+"""What no section can be, so that pydantic, which takes long to say so, need not be asked."""
+
 
 class Section(BaseModel):
     """Base of every section of a hardware YAML: unknown keys, wrong types and infinities are errors.
@@ -30,7 +33,7 @@ class Section(BaseModel):
 
     @model_validator(mode="after")
     def _sources_name_fields(self) -> Self:
-        unknown = sorted(set(self.sources) - set(type(self).model_fields))
+        unknown = sorted(self.sources.keys() - type(self).model_fields.keys())
         if unknown:
             raise ValueError(f"sources names {unknown[0]!r}, which is not a field of this section")
         return self

@@ -66,7 +66,7 @@ class Evaluator:
             return _without_result(key, names, "failed", error)
         except ArchsimError as error:
             return _without_result(key, names, "infeasible", error)
-        content = zlib.compress(result.to_json().encode())
+        content = zlib.compress(result.to_compact_json().encode())
         return Outcome(key, *names, "ok", "", metrics_of(result.to_dict()), content)
 
     def _trace(self, settings: Mapping[str, Any]) -> tuple[Trace, str]:
@@ -118,7 +118,7 @@ def failed(subject: Subject, settings: Mapping[str, Any], reason: str) -> Outcom
 
 def _key(machine: Machine, trace: str, options: Mapping[str, Any]) -> bytes:
     """The digest of all that a result depends on."""
-    content = [RESULT_VERSION, machine.model.model_dump_json(), trace, dict(options)]
+    content = [RESULT_VERSION, machine.content.decode(), trace, dict(options)]
     return hashlib.sha256(json.dumps(content).encode()).digest()
 
 

@@ -30,6 +30,9 @@ from archsim.explore.worker import Answer
 
 _PATIENCE_S = 0.2
 _ATTEMPTS = 2
+_ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
+"""For glibc: memory that a point gives back is kept for the next one, which would page it in again."""
+
 _MAIN = "from archsim.explore.worker import main; main()"
 
 
@@ -244,10 +247,12 @@ class _Worker:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of a worker: it finds this archsim, and numerical libraries start no threads."""
+    """The environment of a worker: it finds this archsim, keeps memory, and numerical libraries start no
+    threads."""
     home = str(Path(archsim.explore.__file__).parents[2])
     paths = [home, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {
+        **_ALLOCATION,
         **os.environ,
         "PYTHONPATH": os.pathsep.join(paths),
         **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),

@@ -2,9 +2,9 @@
 
 Three tables. ``points`` has a row a design: its key, how it went (``ok``, ``infeasible`` or ``failed``, with
 the reason), the headline numbers, and one column for each path that a sweep has varied, under the name of the
-path; it is small, so that a hundred thousand points are read at once. ``results`` has the ``result.json`` of
-each point, compressed. ``requests`` says which point answers a question that was asked before: a design may
-be asked for in several ways.
+path; it is small, so that a hundred thousand points are read at once. ``results`` has the result of
+each point as JSON without white space, compressed. ``requests`` says which point answers a question that was
+asked before: a design may be asked for in several ways.
 
 A point is there as a whole or not at all: each is one transaction, in a write-ahead log that survives the
 death of the process at any instant.
@@ -143,7 +143,7 @@ class Store:
         return dict(zip(names, self._rows(query, (number,))[0], strict=True))
 
     def result_json(self, number: int) -> str | None:
-        """The ``result.json`` of a point, None where it has none.
+        """The result of a point as JSON, None where it has none.
 
         Raises: ResultError: when it is damaged.
         """

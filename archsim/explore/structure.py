@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from archsim.cost.entry import Cost, Section
+from archsim.cost.entry import PLAIN, Cost, Section
 from archsim.graph_blocks import Edges
 from archsim.task_graph import TaskGraph
 
@@ -19,6 +19,8 @@ def structure(value: Any) -> Hashable:
     Mapping and lowering do not read costs (a test takes these away from under them), since a graph counts
     actions and prices none.
     """
+    if isinstance(value, PLAIN):
+        return value
     if isinstance(value, Cost):
         return None
     if isinstance(value, Section):

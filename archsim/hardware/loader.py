@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,7 +41,7 @@ def machine_of(
     Args: file: as findings name it; overrides: as of ``load_hardware``.
     Raises: HardwareError: as ``load_hardware``.
     """
-    data = copy.deepcopy(_root(document, file))
+    data = dict(_root(document, file))
     to_apply, findings = read_overrides(overrides)
     findings += document.findings
     findings += [finding for override in to_apply if (finding := apply_override(data, override))]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import Discriminator, Field, Tag
 
 from archsim.cost.by_kind import ByKind
-from archsim.cost.entry import Count, Positive, Section
+from archsim.cost.entry import PLAIN, Count, Positive, Section
 from archsim.parts.facts import MachineFacts
 from archsim.parts.part import Medium, Part
 from archsim.parts.registry import MEDIUM_KINDS, PART_KINDS, MediumModel, PartModel
@@ -168,7 +169,7 @@ class Assumption:
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Machine:
     """A machine that is ready for use.
 
@@ -189,6 +190,11 @@ class Machine:
     chip_link: Medium
     mapping: MappingModel
     file: str
+
+    @cached_property
+    def content(self) -> bytes:
+        """Its whole description: equal for machines of which every number is equal."""
+        return self.model.model_dump_json().encode()
 
     @property
     def total_pus(self) -> int:
@@ -259,13 +265,12 @@ def _medium(model: Section, name: str, system: SystemModel) -> Medium:
 def _assumptions(value: Section | dict[str, Any], path: str) -> Iterator[Assumption]:
     """All assumptions in a section, or a mapping, and below, each with the path of what it is about."""
     dot = f"{path}." if path else ""
-    inside = vars(value) if isinstance(value, Section) else value
+    inside = value if isinstance(value, dict) else vars(value)
     if isinstance(value, Section):
-        own = {path: inside.get("source", "")}
-        own |= {dot + name: text for name, text in value.sources.items()}
-        for about, text in own.items():
+        own = ((dot + name, text) for name, text in value.sources.items())
+        for about, text in ((path, inside.get("source", "")), *own):
             if text.startswith(ASSUMPTION):
                 yield Assumption(about, text.removeprefix(ASSUMPTION).strip())
     for name, inner in inside.items():
-        if isinstance(inner, (Section, dict)) and name != "sources":
+        if not isinstance(inner, PLAIN) and isinstance(inner, (Section, dict)) and name != "sources":
             yield from _assumptions(inner, dot + name)

@@ -64,7 +64,10 @@ def override_values(given: Sequence[str]) -> dict[str, Any]:
 
 
 def apply_override(data: dict[str, Any], override: Override) -> Finding | None:
-    """Set one value in ``data``, a YAML document; returns what is wrong with the path, if anything."""
+    """Set one value in ``data``, a YAML document; returns what is wrong with the path, if anything.
+
+    The mappings on the way to the value are replaced, so that others who have them see no change.
+    """
     node: Any = data
     for depth, step in enumerate(override.path):
         key = str(step)
@@ -77,7 +80,9 @@ def apply_override(data: dict[str, Any], override: Override) -> Finding | None:
         if depth == len(override.path) - 1:
             node[key] = override.value
         else:
-            node = node.setdefault(key, {})
+            inner = node.get(key, {})
+            node[key] = dict(inner) if isinstance(inner, dict) else inner
+            node = node[key]
     return None
 
 

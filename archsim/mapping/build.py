@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -89,7 +88,7 @@ def _copied_step(step: Step, copies: Iterator[int], speed: Fraction) -> Step:
     if not step.held:
         return step
     count = next(copies)
-    return replace(step, held=each_once(lambda held: replace(held, copies=count, speed=speed), step.held))
+    return step._replace(held=each_once(lambda held: held._replace(copies=count, speed=speed), step.held))
 
 
 def _replicas(sizing: Sizing, clusters: Sequence[Cluster]) -> dict[str, Fraction]:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from archsim.mapping.factors import exact_rate
 from archsim.mapping.parallel import Rules, steps_of
 from archsim.mapping.plan import Holders, Step
-from archsim.mapping.sections import Section, Traffic, sections_of, traffic_of
+from archsim.mapping.traffic import Traffic, traffic_of
 from archsim.parts.part import NO_SIZE, Part, Region, Size, Stored
-from archsim.workload.operations import Operation, Precision, Trace
+from archsim.workload.operations import Operation, Precision, Section, Trace
 
 if TYPE_CHECKING:
     from archsim.hardware.machine import Machine
@@ -43,6 +43,19 @@ class Demand:
             self.pruning + other.pruning,
             self.nbytes + other.nbytes,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The weights of one step, through which tokens pass one after the other.
+
+    Args: sizes: of one copy on each PU; interval: cycles between two tokens through one copy, of the
+        slowest PU; load: cycles of one inference through one copy.
+    """
+
+    sizes: tuple[Size, ...]
+    interval: int
+    load: Fraction
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +97,7 @@ class Sizing:
         holders = holders or next(holder_choices(machine))
         self.machine = machine
         self.trace = trace
-        self.sections: tuple[Section, ...] = sections_of(trace)
+        self.sections: tuple[Section, ...] = trace.sections
         self.traffic: Traffic = traffic_of(trace)
         self.linear: Part = machine.part(holders.weights)
         self.attention: Part = machine.part(holders.keys_values)
@@ -96,20 +109,20 @@ class Sizing:
         self.replication: str = "none" if self.streamed else mapping.replication
         self.exact: bool = self.replication == "ideal"
         self.rules = rules_of(machine, trace, holders)
-        self._first: dict[object, Section] = {}
-        self._model = [self._first.setdefault(section.content, section) for section in self.sections]
         self._steps: dict[tuple[str, int], tuple[Step, ...]] = {}
         self._demands: dict[tuple[str, int], tuple[Demand, ...]] = {}
+        self._stages: dict[tuple[str, int], tuple[Stage, ...]] = {}
         self._sizes: dict[tuple[int, int, tuple[Region, ...]], Size] = {}
 
     @property
     def models(self) -> list[Section]:
         """The first of each kind of equal sections."""
-        return list(self._first.values())
+        pairs = zip(self.sections, self.trace.models, strict=True)
+        return [section for section, model in pairs if section is model]
 
     def model(self, index: int) -> Section:
         """The first section that equals the one at ``index``: sizes and shares are the same."""
-        return self._model[index]
+        return self.trace.models[index]
 
     def steps(self, model: Section, pus: int) -> tuple[Step, ...]:
         """The steps of ``model`` on ``pus`` PUs, with one copy of the weights."""
@@ -117,6 +130,20 @@ class Sizing:
         if key not in self._steps:
             self._steps[key] = steps_of(model.operations, tuple(range(pus)), self.rules)
         return self._steps[key]
+
+    def stages(self, model: Section, pus: int) -> tuple[Stage, ...]:
+        """The stages of ``model`` on ``pus`` PUs."""
+        key = (model.name, pus)
+        if key not in self._stages:
+            self._stages[key] = tuple(self._stage(step) for step in self.steps(model, pus) if step.held)
+        return self._stages[key]
+
+    def _stage(self, step: Step) -> Stage:
+        stored = [held.stored if held else None for held in step.held]
+        precision = self.trace.precision
+        interval = max(self.multiplier.interval(matrix, precision) for matrix in set(stored) if matrix)
+        sizes = tuple(self.size(matrix) if matrix else NO_SIZE for matrix in stored)
+        return Stage(sizes, interval, interval * self.traffic.through(step.op))
 
     def size(self, stored: Stored) -> Size:
         """What ``stored`` takes of the part that holds the weights."""

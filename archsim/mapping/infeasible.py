@@ -16,7 +16,7 @@ from archsim.mapping.placement import (
     placements,
     stack,
 )
-from archsim.mapping.sections import Section
+from archsim.workload.operations import Section
 
 # A section that this many PUs do not hold is said to fit nowhere.
 MOST_PUS = 1 << 10

@@ -9,7 +9,7 @@ stay on their PU. Element-wise operations stay split; all else runs on the first
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -122,7 +122,7 @@ def _pieces(op: Operation, **fields: Sequence[int]) -> tuple[Operation | None, .
     for value in values:
         if value not in made:
             changes: dict[str, Any] = dict(zip(fields, value, strict=True))
-            made[value] = replace(op, **changes) if all(value) else None
+            made[value] = op._replace(**changes) if all(value) else None
     return tuple([made[value] for value in values])
 
 
@@ -191,26 +191,23 @@ def restated(
     Args: before, after: the operations of the two sections, in the same order.
     """
     renamed = {old.id: new for old, new in zip(before, after, strict=True)}
-    return tuple(_restated_step(step, pus, renamed[step.op.id]) for step in steps)
+    return tuple([_restated_step(step, pus, renamed[step.op.id]) for step in steps])
 
 
 def _restated_step(step: Step, pus: tuple[int, ...], op: Operation) -> Step:
     old = step.op
-
-    def share_of(share: Operation) -> Operation:
-        return op if share is old else share.renamed(op)
-
-    def held_of(held: Held) -> Held:
-        return held.renamed(op.id + held.stored.name.removeprefix(old.id))
-
-    shares, held = each_once(share_of, step.shares), each_once(held_of, step.held)
+    whole = step.shares == (old,)
+    shares = (op,) if whole else each_once(lambda share: share.renamed(op), step.shares)
+    held = step.held and each_once(
+        lambda held: held.renamed(op.id + held.stored.name.removeprefix(old.id)), step.held
+    )
     return Step(op, step.factor, step.part, pus, step.takes, step.gives, shares, held)
 
 
 def each_once(make: Callable[[Item], Item], items: Sequence[Item | None]) -> tuple[Item | None, ...]:
     """What ``make`` makes of each item; an object that comes again is made once, and None stays None."""
-    if len(items) < 2:
-        return tuple([item and make(item) for item in items])
+    if len(items) == 1:
+        return (items[0] and make(items[0]),)
     made: dict[int, Item | None] = {}
     for item in items:
         if id(item) not in made:

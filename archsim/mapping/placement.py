@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from archsim.mapping.demand import Demand, Sizing
 from archsim.mapping.factors import even_shares
-from archsim.mapping.sections import Section
+from archsim.workload.operations import Section
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from archsim.parts.part import Held
 from archsim.workload.operations import Operation
@@ -17,8 +17,7 @@ Gives = Literal["root", "split", "partial"]
 each, to be added on the root."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One operation, or one SVD factor of a linear operation, on the PUs of its group.
 
     Args: op: as the trace states it; factor: 0, or 1 for the second SVD factor; part: the executor's

@@ -7,23 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from archsim.mapping.demand import Demand, Sizing
+from archsim.mapping.demand import Demand, Sizing, Stage
 from archsim.mapping.placement import Placement, stack
 from archsim.mapping.plan import Step
-from archsim.parts.part import NO_SIZE, Size
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """The weights of one step, through which tokens pass one after the other.
-
-    Args: sizes: of one copy on each PU; interval: cycles between two tokens through one copy, of the
-        slowest PU; load: cycles of one inference through one copy.
-    """
-
-    sizes: tuple[Size, ...]
-    interval: int
-    load: Fraction
+from archsim.parts.part import Size
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,29 +51,21 @@ def _cluster(sizing: Sizing, places: tuple[tuple[tuple[int, ...], tuple[int, ...
     """The clusters at ``places``, of which the first stands for all."""
     pus, sections = places[0]
     steps = tuple(sizing.steps(sizing.model(index), len(pus)) for index in sections)
-    stages = tuple(_stage(sizing, step) for some in steps for step in some if step.held)
+    stages = tuple(stage for index in sections for stage in sizing.stages(sizing.model(index), len(pus)))
     demands = tuple(stack(sizing, sections, len(pus)).demands)
     copies, speed = (1,) * len(stages), Fraction(1)
     if sizing.replication == "ideal":
         speed = ideal_speed(sizing, demands)
     elif sizing.replication == "whole":
         copies = whole_copies(stages, spare_units(sizing, demands))
-    held = tuple(_held(stages, copies, pu) for pu in range(len(pus)))
+    held = tuple(_held(stages, copies, pu, demand) for pu, demand in enumerate(demands))
     return Cluster(places, steps, stages, demands, copies, speed, held)
 
 
-def _held(stages: Sequence[Stage], copies: Sequence[int], pu: int) -> Size:
-    """What all copies of the weights take on one PU."""
-    sizes = [(stage.sizes[pu], count) for stage, count in zip(stages, copies, strict=True)]
-    return sum((Size(size.units * count, size.exact * count) for size, count in sizes), start=NO_SIZE)
-
-
-def _stage(sizing: Sizing, step: Step) -> Stage:
-    stored = [held.stored if held else None for held in step.held]
-    precision = sizing.trace.precision
-    interval = max(sizing.multiplier.interval(matrix, precision) for matrix in set(stored) if matrix)
-    sizes = tuple(sizing.size(matrix) if matrix else NO_SIZE for matrix in stored)
-    return Stage(sizes, interval, interval * sizing.traffic.through(step.op))
+def _held(stages: Sequence[Stage], copies: Sequence[int], pu: int, demand: Demand) -> Size:
+    """What all copies of the weights take on one PU, which has this demand with one copy."""
+    more = [(stage.sizes[pu], count - 1) for stage, count in zip(stages, copies, strict=True) if count > 1]
+    return sum((Size(size.units * count, size.exact * count) for size, count in more), start=demand.weights)
 
 
 def spare_units(sizing: Sizing, demands: Sequence[Demand]) -> list[int]:
@@ -131,10 +110,13 @@ def _certain_copies(stages: Sequence[Stage], spare: Sequence[int]) -> list[int]:
     With ceil(load / T) copies no stage is slower than T, and all together take less than
     sum(units * load) / T more than one copy each: T is chosen so that this is what the PU has left.
     """
-    slowest = Fraction(0)
-    for pu, have in enumerate(spare):
-        if have <= 0:
-            return [1] * len(stages)
-        work = sum((stage.sizes[pu].units * stage.load for stage in stages), Fraction(0))
-        slowest = max(slowest, work / have)
-    return [max(1, math.ceil(stage.load / slowest)) for stage in stages]
+    if min(spare) <= 0:
+        return [1] * len(stages)
+    # whole numbers in proportion to the loads
+    scale = math.lcm(*(stage.load.denominator for stage in stages))
+    loads = [stage.load.numerator * (scale // stage.load.denominator) for stage in stages]
+    slowest = max(
+        Fraction(sum(stage.sizes[pu].units * load for stage, load in zip(stages, loads, strict=True)), have)
+        for pu, have in enumerate(spare)
+    )
+    return [max(1, -(-load * slowest.denominator // slowest.numerator)) for load in loads]

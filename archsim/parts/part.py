@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -64,8 +64,7 @@ class Fetch(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """The result of an operation on one PU.
 
     Args: ready: (tokens,) the tasks after which each token's result may be used; width: elements a
@@ -101,11 +100,10 @@ class Value:
             if isinstance(self.width, int)
             else np.broadcast_to(self.width, self.ready.shape)[which]
         )
-        return replace(self, ready=self.ready[which], width=width)
+        return self._replace(ready=self.ready[which], width=width)
 
 
-@dataclass(frozen=True, slots=True)
-class Region:
+class Region(NamedTuple):
     """A rectangle of weights that is stored in one mode of a part's cells.
 
     Args: mode: one of the part's modes, such as ``slc``; '' for a part without modes.
@@ -116,8 +114,7 @@ class Region:
     columns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A matrix on one PU: what a part is asked to hold.
 
     Args: name: unique on its PU, such as ``l0.q.1``; rows, columns: of the whole matrix; regions: what
@@ -148,8 +145,7 @@ class Size:
 NO_SIZE = Size(0, Fraction(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A matrix in its place.
 
     Args: part: that holds it; copies: whole copies to which tokens are dealt in turn; speed: by how much

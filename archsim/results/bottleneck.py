@@ -19,14 +19,14 @@ Its keys, all in cycles of the system clock:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.results.energy import OUTSIDE, operation_name
-from archsim.sim.critical_path import CriticalPath, critical_path
+from archsim.results.energy import OUTSIDE, layer_names, operation_names
+from archsim.sim.critical_path import critical_path
 from archsim.sim.engine import Queues
 from archsim.sim.stream import Stream
 from archsim.task_graph import TaskGraph
@@ -45,8 +45,12 @@ def bottleneck(
         transfer; in_flight_limit: the most inferences that can be stored at a time.
     """
     path = critical_path(graph, start)
-    by_class = _by_class(graph, path, path.cycles)
-    waiting = _by_class(graph, path, np.where(path.waiting, path.cycles, 0))
+    by_operation = np.bincount(graph.operation[path.tasks], path.cycles, len(graph.operations))
+    # joins, which take no time, have the resource -1
+    resource = np.maximum(graph.resource[path.tasks], 0)
+    classes = [resource.part for resource in graph.resources]
+    by_class = _table(classes, np.bincount(resource, path.cycles))
+    waiting = _table(classes, np.bincount(resource, path.cycles * path.waiting))
     transfer = sum(by_class.get(part, 0) - waiting.get(part, 0) for part in media)
     queued = sum(waiting.values())
     return {
@@ -54,10 +58,10 @@ def bottleneck(
         "compute_cycles": path.total_cycles - transfer - queued,
         "transfer_cycles": transfer,
         "waiting_cycles": queued,
-        "by_class": by_class,
-        "by_operation": _by_operation(graph, path),
-        "by_layer": _by_layer(graph, path),
-        "waiting_by_class": waiting,
+        "by_class": _largest_first(by_class),
+        "by_operation": _largest_first(_table(operation_names(graph), by_operation)),
+        "by_layer": _by_layer(graph, by_operation),
+        "waiting_by_class": _largest_first(waiting),
         "throughput": {
             "interval_cycles": stream.interval_cycles if stream else float(path.total_cycles),
             "in_flight_limit": in_flight_limit,
@@ -82,35 +86,23 @@ def times(graph: TaskGraph, start: NDArray[np.int64], stream: Stream | None) -> 
     }
 
 
-def _by_class(graph: TaskGraph, path: CriticalPath, cycles: NDArray[np.int64]) -> dict[str, int]:
-    # joins, which take no time, have the resource -1
-    resource = np.maximum(graph.resource[path.tasks], 0)
-    names = [resource.part for resource in graph.resources]
-    return _largest_first(_table(names, resource, cycles))
-
-
-def _by_operation(graph: TaskGraph, path: CriticalPath) -> dict[str, int]:
-    names = [operation_name(graph, number) for number in range(len(graph.operations))]
-    return _largest_first(_table(names, graph.operation[path.tasks], path.cycles))
-
-
-def _by_layer(graph: TaskGraph, path: CriticalPath) -> dict[str, int]:
-    names = [OUTSIDE if layer < 0 else f"l{layer}" for layer in graph.layers]
-    table = _table(names, graph.operation[path.tasks], path.cycles)
+def _by_layer(graph: TaskGraph, by_operation: NDArray[Any]) -> dict[str, int]:
+    """Cycles by layer in their order, those outside of all layers last."""
+    names = layer_names(graph)
     order = dict(zip(names, graph.layers, strict=True))
+    table = _table(names, by_operation)
     return dict(sorted(table.items(), key=lambda row: (row[0] == OUTSIDE, order[row[0]])))
 
 
-def _table(names: list[str], which: NDArray[np.int32], cycles: NDArray[np.int64]) -> dict[str, int]:
+def _table(names: Sequence[str], cycles: NDArray[Any]) -> dict[str, int]:
     """Cycles by name, without the names that have none.
 
-    Args: names: some may be equal; which: (steps,) index into ``names``.
+    Args: names: some may be equal; cycles: of each, whole numbers.
     """
     table: dict[str, int] = {}
-    sums = np.bincount(which, cycles, len(names)).astype(np.int64).tolist()
-    for name, total in zip(names, sums, strict=False):
-        if total:
-            table[name] = table.get(name, 0) + total
+    some = np.flatnonzero(cycles)
+    for index, own in zip(some.tolist(), cycles[some].tolist(), strict=True):
+        table[names[index]] = table.get(names[index], 0) + int(own)
     return table
 
 
@@ -118,12 +110,10 @@ def _busiest(graph: TaskGraph, stream: Stream | None) -> dict[str, dict[str, Any
     """The busiest resource of each class, the busiest class first."""
     queues = Queues.of(graph)
     busy = stream.busy_cycles if stream else queues.busy_cycles()
+    held = np.maximum.reduceat(busy, np.cumsum(queues.copies) - queues.copies) if len(busy) else busy
     found: dict[str, dict[str, Any]] = {}
-    held: dict[str, float] = {}
-    for resource, cycles in zip(queues.resources, busy.tolist(), strict=True):
-        held[resource.name] = max(held.get(resource.name, 0.0), cycles)
-    for resource in graph.resources:
-        cycles, best = held[resource.name], found.get(resource.part)
+    for resource, cycles in zip(graph.resources, held.tolist(), strict=True):
+        best = found.get(resource.part)
         if best is None or cycles > best["busy_cycles"]:
             found[resource.part] = {"resource": resource.name, "busy_cycles": cycles, "others": 0}
         elif cycles == best["busy_cycles"]:

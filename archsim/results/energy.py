@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
@@ -14,7 +15,10 @@ from numpy.typing import NDArray
 
 from archsim.cost.entry import Charge
 from archsim.graph_blocks import ActionCount
+from archsim.native import Native
 from archsim.task_graph import TaskGraph
+
+_fold = Native("archsim.results.fast_fold", "fold")
 
 _SLICE = 1 << 20
 """Windows that are looked at together, which bounds the memory."""
@@ -77,21 +81,23 @@ def dynamic_energy(
         for charge in charges[action]:
             component[charge.component] = component.get(charge.component, 0.0) + count * charge.energy_pj
     prices = _prices(charges)
+    spent: dict[tuple[int, int, int], float] = {}
+    for block in graph.actions:
+        if charges[block.action]:
+            tasks = (block.first, block.copies, block.stride)
+            spent[tasks] = spent.get(tasks, 0.0) + block.total * prices[block.action]
     firsts: list[int] = []
     energies: list[float] = []
-    for blocks in _by_tasks(graph):
-        priced = [block for block in blocks if charges[block.action]]
-        if priced:
-            energy_pj, one = sum(block.total * prices[block.action] for block in priced), priced[0]
-            firsts += [one.first + number * one.stride for number in range(one.copies)]
-            energies += [energy_pj / one.copies] * one.copies
+    for (first, copies, stride), energy_pj in spent.items():
+        firsts += [first + number * stride for number in range(copies)]
+        energies += [energy_pj / copies] * copies
     operations = graph.operation[np.array(firsts, dtype=np.int64)]
-    spent = np.bincount(operations, energies, len(graph.operations))
+    by_operation = np.bincount(operations, energies, len(graph.operations)).tolist()
+    names, layers = operation_names(graph), layer_names(graph)
     operation: dict[str, float] = {}
     layer: dict[str, float] = {}
     for index in np.flatnonzero(np.bincount(operations)).tolist():
-        name, number, energy = operation_name(graph, index), graph.layers[index], float(spent[index])
-        row = OUTSIDE if number < 0 else f"l{number}"
+        name, row, energy = names[index], layers[index], by_operation[index]
         operation[name] = operation.get(name, 0.0) + energy
         layer[row] = layer.get(row, 0.0) + energy
     return Breakdown(component, operation, layer)
@@ -100,6 +106,24 @@ def dynamic_energy(
 def operation_name(graph: TaskGraph, operation: int) -> str:
     """An operation's name without the layer that it is in: ``q`` for ``l3.q``."""
     return graph.operations[operation].removeprefix(f"l{graph.layers[operation]}.")
+
+
+def operation_names(graph: TaskGraph) -> tuple[str, ...]:
+    """(operations,) the name of each without its layer."""
+    return _names(graph.operations, graph.layers)[0]
+
+
+def layer_names(graph: TaskGraph) -> tuple[str, ...]:
+    """(operations,) the row of each in breakdowns by layer."""
+    return _names(graph.operations, graph.layers)[1]
+
+
+@lru_cache(maxsize=4)
+def _names(operations: tuple[str, ...], layers: tuple[int, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names without layers, and those of layers: a sweep asks for the same ones at every point."""
+    rows = tuple(OUTSIDE if layer < 0 else f"l{layer}" for layer in layers)
+    own = (name.removeprefix(f"l{layer}.") for name, layer in zip(operations, layers, strict=True))
+    return tuple(own), rows
 
 
 def task_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> NDArray[np.float64]:
@@ -161,15 +185,11 @@ def _energy_by_cycle(
     energy: NDArray[np.float64], start: NDArray[np.int64], occupancy: NDArray[np.int32], period: int
 ) -> NDArray[np.float64]:
     """(period,) the energy of each cycle of one period; see ``_folded``."""
-    length = np.maximum(occupancy, 1)
-    power = energy / length
-    end = start + length
-    laps_before, laps = start // period, end // period
-    change = np.bincount(start - laps_before * period, power, period)
-    change -= np.bincount(end - laps * period, power, period)
-    laps -= laps_before
-    change[0] += (laps * power).sum()
-    return np.cumsum(change)
+    begun, ended, ahead = np.zeros(period), np.zeros(period), np.empty(len(energy))
+    _fold(energy, start, occupancy, begun, ended, ahead)
+    begun -= ended
+    begun[0] += ahead.sum()
+    return np.cumsum(begun, out=begun)
 
 
 def _fullest_cycles(in_cycle: NDArray[np.float64], part: int) -> float:
@@ -182,7 +202,9 @@ def _fullest_cycles(in_cycle: NDArray[np.float64], part: int) -> float:
         return 0.0
     rows = 1 + -(-len(in_cycle) // part)
     until = np.cumsum(np.resize(in_cycle, (rows, part)), axis=1)
-    return float((until[:-1, -1:] - until[:-1] + until[1:]).max())
+    windows = until[:-1, -1:] - until[:-1]
+    windows += until[1:]
+    return float(windows.max())
 
 
 def _fullest_window(time: NDArray[np.float64], spent: NDArray[np.float64], some: slice, part: float) -> float:

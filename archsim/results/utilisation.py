@@ -30,8 +30,10 @@ class Utilisation(NamedTuple):
 def utilisation(graph: TaskGraph, interval_cycles: float) -> Utilisation:
     """The shares for one inference every ``interval_cycles``."""
     layers = sorted(set(graph.layers), key=lambda layer: (layer < 0, layer))
-    parts = sorted({resource.part for resource in graph.resources})
-    part_of = [parts.index(resource.part) for resource in graph.resources]
+    part_names = [resource.part for resource in graph.resources]
+    parts = sorted(set(part_names))
+    columns = {part: column for column, part in enumerate(parts)}
+    part_of = [columns[part] for part in part_names]
     servers = np.zeros((len(graph.resources), len(parts)))
     servers[np.arange(len(part_of)), part_of] = [each.servers * each.copies for each in graph.resources]
     busy = _busy_cycles(graph, layers)

@@ -40,9 +40,8 @@ class Host:
         """
         self.work.graph.begin_operation(OUTPUT, None)
         trace, arrived = self.work.trace, []
-        consumed = {producer for op in trace.operations for producer in op.after}
         for op in trace.operations:
-            if op.id in consumed or op.kind == "route":
+            if trace.consumers[op.id] or op.kind == "route":
                 continue
             which = self.work.attendance.which(op, phase, tokens)
             spread, taking = results[op.id], tokens

@@ -12,10 +12,7 @@ from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Group
 from archsim.parts.part import Value
 from archsim.schedule.spread import Spread
-from archsim.workload.operations import Operation, Trace
-
-Feeds = list[list[int]]
-"""Where each operation of a group takes its operands from."""
+from archsim.workload.operations import Feeds, Operation, Trace
 
 
 def equal_runs(groups: Sequence[Group], machine: Machine, trace: Trace) -> Iterator[tuple[Group, ...]]:
@@ -24,14 +21,11 @@ def equal_runs(groups: Sequence[Group], machine: Machine, trace: Trace) -> Itera
     All of a run are on one chip, each as many PUs on as the one before. Each takes its operands from itself
     or the one before, all alike, and none but the last gives a result to others or to the host.
     """
-    consumers: dict[str, set[str]] = {op.id: set() for op in trace.operations}
-    for op in trace.operations:
-        for producer in op.after:
-            consumers[producer].add(op.id)
     run: list[Group] = []
     before: Feeds | None = None
-    for group in groups:
-        feeds = _feeds(run[-1], group, consumers) if run and _placed_on(run, group, machine) else None
+    for group, feeds in zip(groups, trace.feeds, strict=True):
+        if run and not _placed_on(run, group, machine):
+            feeds = None
         if run and (feeds is None or (len(run) > 1 and feeds != before)):
             yield tuple(run)
             run = []
@@ -53,10 +47,11 @@ def copies_of(group: Group, others: Sequence[Group]) -> list[Copy]:
         def renamed(name: str) -> str:
             if name in names:
                 return names[name]
+            pieces = split.get(name) or split.setdefault(name, within.split(name))
+            if len(pieces) == 1:
+                return name
             # every second piece is the name of an operation
-            pieces = list(split.get(name) or split.setdefault(name, within.split(name)))
-            pieces[1::2] = [names[piece] for piece in pieces[1::2]]
-            return "".join(pieces)
+            return "".join([names[piece] if odd % 2 else piece for odd, piece in enumerate(pieces)])
 
         return Copy(other.pus[0] - group.pus[0], (other.layer or 0) - (group.layer or 0), renamed)
 
@@ -113,23 +108,3 @@ def _placed_on(run: Sequence[Group], group: Group, machine: Machine) -> bool:
         strides.add(last.pus[0] - run[-2].pus[0])
     chips = {pu // machine.pus for pu in (*last.pus, *group.pus)}
     return len(strides) == len(chips) == 1 and not set(last.pus) & set(group.pus)
-
-
-def _feeds(before: Group, group: Group, consumers: dict[str, set[str]]) -> Feeds | None:
-    """The places of the producers of each operation of ``group``, in the group before or its own.
-
-    None where one is elsewhere, where tokens are routed, or where the group before gives a result to others
-    or to none.
-    """
-    last, own = operations_of(before), operations_of(group)
-    both = {*last, *own}
-    if not all(consumers[name] and consumers[name] <= both for name in last):
-        return None
-    places = {name: place for place, name in enumerate((*last, *own))}
-    feeds = []
-    for op in own.values():
-        producers = [places.get(producer, -1) for producer in op.after]
-        if not producers or -1 in producers or op.expert is not None or op.kind == "route":
-            return None
-        feeds.append(producers)
-    return feeds

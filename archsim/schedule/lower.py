@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -147,7 +146,7 @@ class _PhaseLowering:
         values, writes = self.operands.bring(step, place, spreads, tokens)
         held = step.held[place] if step.held else None
         if held is not None and held.part != step.part:
-            held = replace(held, fetch=self.operands.route(step, place, held.part))
+            held = held._replace(fetch=self.operands.route(step, place, held.part))
         graph.place = self.work.place(pu)
         precision = self.work.trace.precision
         result = machine.parts[step.part].run(share, tokens, values, held, precision, graph)

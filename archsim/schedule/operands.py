@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from archsim.mapping.plan import Step
 from archsim.parts.part import Tokens, Value
 from archsim.schedule.fetch import FetchBuffers, Route
@@ -59,7 +57,7 @@ class Operands:
                 value, written = self._bring_stored(step, place, spread, holder, tokens)
                 writes += written
                 if number == 1 and step.op.family == "attention" and holder != step.part:
-                    value = replace(value, fetch=self.route(step, place, holder))
+                    value = value._replace(fetch=self.route(step, place, holder))
                 else:
                     value = self.transfers.read(
                         f"{spread.name} stored", step.pus[place], value, step.part, tokens
@@ -104,7 +102,7 @@ class Operands:
             graph.place = self.work.place_of(holder, pu)
             self._stored[key] = machine.part(holder).store(value, tokens, graph)
             writes = [self._stored[key]]
-        return replace(value, ready=self._stored[key], at=holder), writes
+        return value._replace(ready=self._stored[key], at=holder), writes
 
     def _pruned(self, step: Step, place: int, spreads: list[Spread], tokens: Tokens) -> Value:
         """The keys that the pruner leaves to each token, at the part that executes the scores."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,7 @@ from archsim.parts.part import Value
 from archsim.task_graph import IntArray, Wire
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(NamedTuple):
     """The result of an operation over the PUs of its group.
 
     Args: name: unique in the phase, also for the tokens that take part; split: each PU has a share,
@@ -39,7 +38,7 @@ class Spread:
             None if value is None or wire is None else value.after(wire)
             for value, wire in zip(self.values, ready, strict=True)
         )
-        return replace(self, values=values)
+        return self._replace(values=values)
 
     def scattered(self, which: IntArray, tokens: int) -> Spread:
         """The same as a value of all ``tokens``, of which those at ``which`` have one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -35,10 +34,9 @@ class Transfers:
         self, spread: Spread, pus: tuple[int, ...], place: int, takes: Takes, part: str, tokens: Tokens
     ) -> Value:
         """The value, or its share, at ``part`` of the PU at ``place`` of ``pus``."""
-        present = spread.ready >= 0
-        if not present.all():
+        if spread.ready.min(initial=0) < 0:
             # an expert's result: the other tokens have nothing to move
-            which = np.flatnonzero(present)
+            which = np.flatnonzero(spread.ready >= 0)
             some = self.bring(spread.take("present", which), pus, place, takes, part, tokens.take(which))
             return some.after(scattered(some.ready, which, len(tokens)))
         pu = pus[place]
@@ -56,7 +54,7 @@ class Transfers:
         if key not in self._in_pu:
             value = self._summed(name, pu, value, tokens, self.work.trace.precision.activation_bits)
             if self.work.home(value.at) != home:
-                value = replace(value, ready=self._moved(pu, value, home, tokens), at=home, slots=0)
+                value = value._replace(ready=self._moved(pu, value, home, tokens), at=home, slots=0)
             self._in_pu[key] = value
         return self._in_pu[key]
 
@@ -99,7 +97,7 @@ class Transfers:
         arrived = []
         for pu, value in _senders(spread):
             name = f"{spread.name} of {pu}"
-            partial = replace(self._summed(name, pu, value, tokens, bits), bits=bits)
+            partial = self._summed(name, pu, value, tokens, bits)._replace(bits=bits)
             if pu != root:
                 leaving = self.to_part(name, pu, partial, PORT, tokens)
                 wire = self.over_global_bus(root, leaving.nbytes, tokens, [leaving.ready])

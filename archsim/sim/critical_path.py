@@ -24,17 +24,53 @@ cycle.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.native import Native
 from archsim.sim.engine import Queues
+from archsim.sim.fast_layout import Int32, Int64
 from archsim.task_graph import TaskGraph
 
-_UNKNOWN = -1
+UNKNOWN = -1
+"""No task."""
 
-_bind = Native("archsim.sim.fast_path", "bind")
+_walk = Native("archsim.sim.fast_path", "walk")
+
+
+class Links(NamedTuple):
+    """Edges by their sources, as in ``graph_blocks.Edges``."""
+
+    first: Int64
+    target: Int32
+    distance: Int32
+
+
+class Ran(NamedTuple):
+    """When tasks started, how long they took, and where they queued, -1 for a join; (tasks,) each."""
+
+    start: Int64
+    latency: Int32
+    occupancy: Int32
+    queue: Int64
+
+
+class Walk(NamedTuple):
+    """What the walk finds out; UNKNOWN at first.
+
+    Args: bound: (tasks,) the predecessor that let a task start, if one did; newest: (queues,) the last task
+        of each queue that is not yet in a list; first: (a power of two,) the first task of each list of tasks
+        by when they released their queue; earlier: (tasks,) the one before of the same queue, or the next one
+        of the same list; path: (tasks,) the path, from the exit on.
+    """
+
+    bound: Int32
+    newest: Int32
+    first: Int32
+    earlier: Int32
+    path: Int32
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,64 +98,25 @@ def critical_path(graph: TaskGraph, start: NDArray[np.int64]) -> CriticalPath:
     Args: start: (tasks,) cycles at which its tasks did.
     Raises: ValueError: when no task was bound like that, as in a stream, where others hold the servers.
     """
-    bound = _bound_by_predecessors(graph, start)
-    queued = bound == _UNKNOWN
-    tasks = _walk(graph, start, bound)
+    tasks, queued = _walked(graph, start)
     end = start[tasks[-1]]
     cycles = np.diff(start[tasks], append=end)
     earlier, later = tasks[:-1], tasks[1:]
     same = graph.pu[later] >= 0
     for tag in (graph.operation, graph.token, graph.pu):
         same &= tag[earlier] == tag[later]
-    return CriticalPath(tasks, cycles, np.append(queued[later] & ~same, False))
+    return CriticalPath(tasks, cycles, np.append(queued[1:] & ~same, False))
 
 
-def _bound_by_predecessors(graph: TaskGraph, start: NDArray[np.int64]) -> NDArray[np.int32]:
-    """(tasks,) which predecessor bound each start, _UNKNOWN where none did."""
-    bound = np.full(len(graph), _UNKNOWN, dtype=np.int32)
-    # what is noted last stays: a finish
-    for edges, allowed in ((graph.on_start, start), (graph.on_finish, start + graph.latency)):
-        _bind(edges.first, edges.target, edges.distance, allowed, start, bound)
-    return bound
-
-
-def _walk(graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) -> NDArray[np.int64]:
-    """(steps,) the path, from the entry to the exit."""
-    holders = _Holders(graph, start, bound)
-    before = bound.data
-    entry, task = graph.entry, graph.exit
-    path = [task]
-    while task != entry:
-        if before[task] == _UNKNOWN:
-            holders.find(task)
-        task = before[task]
-        path.append(task)
-    return np.array(path[::-1], dtype=np.int64)
-
-
-class _Holders:
-    """Finds which task held the server that a task waited for, queue by queue as the walk comes to them."""
-
-    def __init__(self, graph: TaskGraph, start: NDArray[np.int64], bound: NDArray[np.int32]) -> None:
-        self._start = start
-        self._release = start + graph.occupancy
-        self._bound = bound
-        self._queue = Queues.of(graph).dealt(0)
-        queues = int(self._queue.max(initial=0)) + 1
-        # numpy sorts small integers in linear time
-        small = (self._queue + 1).astype(np.min_scalar_type(queues))
-        self._order = np.argsort(small, kind="stable")
-        self._first = np.cumsum(np.bincount(small, minlength=queues + 1))
-
-    def find(self, task: int) -> None:
-        """Note the holder for every task of this one's queue that no predecessor bound."""
-        queue = self._queue[task]
-        served = self._order[self._first[queue] : self._first[queue + 1]]
-        late = served[self._bound[served] == _UNKNOWN]
-        holding = served[self._release[served] > self._start[served]]
-        holding = holding[np.argsort(self._release[holding], kind="stable")]
-        place = np.searchsorted(self._release[holding], self._start[late])
-        holder = holding[np.minimum(place, len(holding) - 1)]
-        if (self._release[holder] != self._start[late]).any():
-            raise ValueError(f"nothing of the inference itself explains when task {task} started")
-        self._bound[late] = holder
+def _walked(graph: TaskGraph, start: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """(steps,) the path, and whether a queue bound each of its tasks."""
+    tasks, queues = len(graph), Queues.of(graph)
+    places = (tasks, len(queues.resource), 1 << tasks.bit_length(), tasks, tasks)
+    found = Walk(*(np.full(each, UNKNOWN, dtype=np.int32) for each in places))
+    edges = (graph.on_start, graph.on_finish)
+    links = [Links(each.first, each.target, each.distance) for each in edges]
+    steps = _walk(*links, Ran(start, graph.latency, graph.occupancy, queues.dealt(0)), found)
+    if steps < 0:
+        raise ValueError(f"nothing of the inference itself explains when task {tasks + steps} started")
+    path = found.path[:steps][::-1].astype(np.int64)
+    return path, found.bound[path] == UNKNOWN

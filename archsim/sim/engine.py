@@ -247,24 +247,24 @@ def wire(graph: TaskGraph, in_flight: int | None) -> Wiring:
 
     Raises: SimulationError: for a duration that is negative, or a join that takes time.
     """
-    _check_durations(graph)
+    joins = np.flatnonzero(graph.resource == JOIN)
+    _check_durations(graph, joins)
     on_finish, on_start = graph.on_finish, graph.on_start
-    passing = np.repeat(graph.resource == JOIN, np.diff(on_start.first))
-    if in_flight is not None or passing.any():
+    if in_flight is not None or (on_start.first[joins] < on_start.first[joins + 1]).any():
         finish, start = _rows(on_finish), _rows(on_start)
+        passing = graph.resource[start[0]] == JOIN
         finish, start = np.concatenate([finish, start[:, passing]], axis=1), start[:, ~passing]
         if in_flight is not None:
             admission = np.array([[graph.exit], [graph.entry], [in_flight]], dtype=np.int32)
             finish = np.concatenate([finish, admission], axis=1)
         on_finish, on_start = _edges(finish, len(graph)), _edges(start, len(graph))
-    waits = np.zeros(len(graph), dtype=np.int32)
-    for edges in (on_finish, on_start):
-        waits += np.bincount(edges.target, minlength=len(graph)).astype(np.int32)
-    far = [np.flatnonzero(edges.distance) for edges in (on_finish, on_start)]
+    waits = np.bincount(on_finish.target, minlength=len(graph))
+    waits += np.bincount(on_start.target, minlength=len(graph))
+    far = [np.flatnonzero(edges.distance != 0) for edges in (on_finish, on_start)]
     return Wiring(
         on_finish=on_finish,
         on_start=on_start,
-        waits=waits,
+        waits=waits.astype(np.int32),
         far_target=np.concatenate([on_finish.target[far[0]], on_start.target[far[1]]]),
         far_distance=np.concatenate([on_finish.distance[far[0]], on_start.distance[far[1]]]),
     )
@@ -283,15 +283,15 @@ def _edges(rows: NDArray[np.int32], tasks: int) -> Edges:
     return Edges(first, target, distance)
 
 
-def _check_durations(graph: TaskGraph) -> None:
-    negative = np.flatnonzero((graph.occupancy < 0) | (graph.latency < 0))
-    if len(negative):
-        task = int(negative[0])
+def _check_durations(graph: TaskGraph, joins: NDArray[np.int64]) -> None:
+    """Refuse durations that no task can have; ``joins``: the tasks without resource."""
+    if min(graph.occupancy.min(), graph.latency.min()) < 0:
+        task = int(np.argmax((graph.occupancy < 0) | (graph.latency < 0)))
         raise SimulationError(
             f"{graph.describe_task(task)} has occupancy {graph.occupancy[task]} and latency "
             f"{graph.latency[task]} cycles; neither may be negative"
         )
-    slow = np.flatnonzero((graph.resource == JOIN) & ((graph.occupancy != 0) | (graph.latency != 0)))
+    slow = joins[(graph.occupancy[joins] != 0) | (graph.latency[joins] != 0)]
     if len(slow):
         task = int(slow[0])
         raise SimulationError(

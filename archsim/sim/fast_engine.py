@@ -15,7 +15,7 @@ from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, Wiring, wire
 from archsim.sim.fast_layout import Loop, Program, Progress
 from archsim.sim.run import Run
-from archsim.task_graph import JOIN, Alike, TaskGraph
+from archsim.task_graph import Alike, TaskGraph
 
 _MOST_NODES = 2**31 - 2
 _LONGEST_WHEEL = 1 << 20
@@ -56,7 +56,7 @@ class FastEngine:
         self._graph = graph
         self._inferences = inferences
         self._queues = Queues.of(graph)
-        self._program = _program_of(graph)
+        self._program = program_of(graph)
         first = min(count for count in (in_flight, inferences) if count is not None)
         # an instant may touch the inferences that enter in it, and those that their edges lead to
         spare = 2 + max(self._program.reach, in_flight or 0, first)
@@ -210,12 +210,12 @@ def put_off(graph: TaskGraph, start: NDArray[np.int64], interval_cycles: float) 
     Args: start: (tasks,) of an inference.
     Returns: whether that came to an end.
     """
-    program = _program_of(graph)
+    program = program_of(graph)
     earlier = np.floor(program.later[:, 1] * interval_cycles).astype(np.int64)
     return not _put_off(program, start, earlier, _MOST_PASSES)
 
 
-def _program_of(graph: TaskGraph) -> Program:
+def program_of(graph: TaskGraph) -> Program:
     """The graph in the form that the compiled loop reads, made once for all runs of it."""
     program = _PROGRAMS.get(graph)
     if program is None:
@@ -224,13 +224,14 @@ def _program_of(graph: TaskGraph) -> Program:
 
 
 def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
-    resource = np.maximum(graph.resource, 0)
-    first = np.cumsum(queues.copies) - queues.copies
-    held = graph.resource != JOIN
-    queue = np.where(held, first[resource] if len(first) else -1, -1)
-    dealt = np.flatnonzero(held & (queues.copies[resource] > 1)) if len(first) else np.zeros(0, np.int64)
-    queue[dealt] = -2 - np.arange(len(dealt))
     parts, row_of = _rows(graph, wiring)
+    place = np.empty((len(graph), 2), dtype=np.int32)
+    place[:, layout.ROW] = row_of
+    # a join, whose resource is JOIN, takes the last entry of these
+    first = np.append(np.cumsum(queues.copies) - queues.copies, -1)
+    place[:, layout.QUEUE] = first.astype(np.int32).take(graph.resource)
+    dealt = np.flatnonzero(np.append(queues.copies > 1, False).take(graph.resource))
+    place[dealt, layout.QUEUE] = -2 - np.arange(len(dealt))
     shown = np.concatenate([np.arange(part.start, part.stop) for part in parts])
     row = np.zeros((len(shown) + 1, 4), dtype=np.int32)
     row[:-1, layout.OCCUPANCY] = graph.occupancy[shown]
@@ -238,26 +239,26 @@ def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
     edges: list[NDArray[np.integer[Any]]] = []
     later: list[NDArray[np.integer[Any]]] = []
     for each, column in ((wiring.on_finish, layout.FINISH), (wiring.on_start, layout.START)):
-        counts = np.diff(each.first)[shown]
+        counts = np.concatenate([np.diff(each.first[part.start : part.stop + 1]) for part in parts])
         row[1:, column] = np.cumsum(counts)
         row[:, column] += sum(len(block) for block in edges)
         some = [slice(int(each.first[part.start]), int(each.first[part.stop])) for part in parts]
         target = np.concatenate([each.target[edge] for edge in some])
         distance = np.concatenate([each.distance[edge] for edge in some])
         ahead = target - np.repeat(shown, counts)
-        far = np.flatnonzero(distance)
+        far = np.flatnonzero(distance != 0)
         numbers = layout.FAR + sum(len(block) for block in later) + np.arange(len(far))
         later.append(np.stack([ahead[far], distance[far]], axis=1))
         ahead[target == graph.exit] = layout.EXIT
         ahead[far] = numbers
         edges.append(ahead)
-    owner = resource[dealt]
+    owner = graph.resource[dealt]
     copies = [first[owner], queues.copies[owner], graph.turn[dealt], graph.turns[owner]]
     return Program(
         shift=max(layout.CHUNK_BITS, (len(graph) - 1).bit_length()),
         exit=graph.exit,
         reach=wiring.reach,
-        place=_int32(np.stack([row_of, queue], axis=1)),
+        place=place,
         row=row,
         dealt=_int32(np.stack(copies, axis=1)),
         waits=_int32(wiring.waits),
@@ -267,13 +268,13 @@ def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
     )
 
 
-def _rows(graph: TaskGraph, wiring: Wiring) -> tuple[list[slice], NDArray[np.int64]]:
+def _rows(graph: TaskGraph, wiring: Wiring) -> tuple[list[slice], NDArray[np.int32]]:
     """The stretches of tasks that have rows, and (tasks,) the row of each task.
 
     The last of equal layers has rows of its own, as its edges lead to what comes behind them.
     """
     parts, begin = [], 0
-    row, rows = np.arange(len(graph)), 0
+    row, rows = np.arange(len(graph), dtype=np.int32), 0
     for alike in graph.alike:
         first, last = alike.begin(2), alike.begin(alike.copies - 1)
         if not _equal(graph, wiring, alike):
@@ -299,9 +300,11 @@ def _equal(graph: TaskGraph, wiring: Wiring, alike: Alike) -> bool:
         if len(each.target[edges]) % layers:
             return False
         target = each.target[edges].reshape(layers, -1)
-        leaves = (target == graph.exit) & (each.distance[edges].reshape(layers, -1) == 0)
-        if not ((target - further == target[0]) | leaves & leaves[0]).all():
-            return False
+        same = target - further == target[0]
+        if not same.all():
+            leaves = (target == graph.exit) & (each.distance[edges].reshape(layers, -1) == 0)
+            if not (same | leaves & leaves[0]).all():
+                return False
     rows = [column.reshape(layers, -1) for column in columns]
     return all((row == row[0]).all() for row in rows)
 

@@ -3,10 +3,12 @@
 How long to simulate: see ``sim.settle``.
 
 Where it begins. Filling a machine takes most of the time, and shows nothing of the settled stream. So a
-graph with equal layers begins in a state that ``sim.warm`` guesses. When a state recurs from there, at the
-least interval that the machine allows, none can be faster. If not, it begins anew in one that is guessed with
-more care, and at last in an empty machine, as all others do. (A loop may have several settled states. From an
-empty machine it may need more in flight to come to one as fast.)
+graph with many equal layers is folded (``sim.folded``): its first layers run in a closed loop with what the
+others share with them. When a state recurs there at the least interval that the machine allows, and all
+layers can keep the schedule that it shows, no stream can be faster, and that is the stream. Other graphs
+with equal layers begin in a state that ``sim.warm`` guesses; when a state recurs from there at the least
+interval, none can be faster either. If not, they begin anew in an empty machine, as all others do. (A loop may
+have several settled states. From an empty machine it may need more in flight to come to one as fast.)
 
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
@@ -18,7 +20,6 @@ The search ends early where it would take too many tasks, and says so.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
@@ -27,9 +28,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import MappingError, SimulationError
+from archsim.sim.chain import Chain, start_alone
 from archsim.sim.engine import Engine, Queues, Warm
+from archsim.sim.folded import FoldedLoop, folded_loop
 from archsim.sim.settle import TOLERANCE, remembered, settle, settle_fastest
-from archsim.sim.warm import guess, refined, warm_loop
+from archsim.sim.warm import FirstLayers, consistent, continued, first_layers, warm_loop
 from archsim.task_graph import TaskGraph
 
 _LIKELY_WINDOWS = 2.5
@@ -47,7 +50,7 @@ class Stream:
 
     Args: in_flight: inferences inside at any time; interval_cycles: mean time between two that leave;
         busy_cycles: (queues,) for which an inference holds each queue, see ``engine.Queues``;
-        completions: simulated in this loop; converged: whether the interval settled; start, finish:
+        completions: simulated in this loop, or in the folded one; converged: whether the interval settled; start, finish:
         (tasks,) cycles of the inference that left last; searched: whether ``auto`` looked at all the
         numbers in flight that it wanted to, or stopped for the time that it takes.
     """
@@ -120,16 +123,15 @@ class _Loops:
     @cached_property
     def alone(self) -> NDArray[np.int64]:
         """(tasks,) the starts of an inference in an empty machine."""
-        if self._alone is not None:
-            return self._alone
-        engine = self._engine(self._graph, inferences=1)
-        engine.advance(1)
-        return engine.last_start()
+        return start_alone(self._graph, self._engine) if self._alone is None else self._alone
 
     @cached_property
-    def _guess(self) -> NDArray[np.int64] | None:
-        """(tasks,) the starts of an inference in the settled stream, as far as they can be guessed."""
-        return guess(self._graph, self._engine, self.alone, self.bound_cycles)
+    def _chain(self) -> Chain | None:
+        return Chain.of(self._graph)
+
+    @cached_property
+    def _first_layers(self) -> FirstLayers | None:
+        return first_layers(self._graph, self._engine, self.bound_cycles)
 
     def measure(self, in_flight: int) -> Stream:
         """The loop of ``in_flight`` inferences."""
@@ -138,20 +140,35 @@ class _Loops:
         return self.measured[in_flight]
 
     def _simulate(self, in_flight: int) -> Stream:
-        for start, patience in self._guesses(in_flight):
-            engine = self._run(in_flight, warm_loop(start, in_flight, self.bound_cycles))
+        folded = self._folded(in_flight)
+        if folded is not None and folded.can_be_kept:
+            return self._stream(in_flight, self.bound_cycles, folded.completions, folded.start)
+        guess = self._guess(in_flight, folded)
+        if guess is not None:
+            engine = self._run(in_flight, warm_loop(guess, in_flight, self.bound_cycles))
+            patience = _PATIENCE if folded is None else 2 * in_flight + 1
             interval = settle_fastest(engine, in_flight, self.bound_cycles, patience)
             if interval is not None:
-                return self._settled(engine, in_flight, interval, converged=True)
+                return self._settled(engine, in_flight, interval)
         engine = self._run(in_flight, None)
         interval, converged = settle(engine, in_flight, self.bound_cycles)
         return self._settled(engine, in_flight, interval, converged=converged)
 
-    def _settled(self, engine: Engine, in_flight: int, interval: float, *, converged: bool) -> Stream:
+    def _settled(self, engine: Engine, in_flight: int, interval: float, *, converged: bool = True) -> Stream:
         self._inferences += len(engine.left) + in_flight / 2
-        start = engine.last_start()
+        return self._stream(in_flight, interval, len(engine.left), engine.last_start(), converged=converged)
+
+    def _stream(
+        self,
+        in_flight: int,
+        interval: float,
+        completions: int,
+        start: NDArray[np.int64],
+        *,
+        converged: bool = True,
+    ) -> Stream:
         finish = start + self._graph.latency
-        return Stream(in_flight, interval, self.busy_cycles, len(engine.left), converged, start, finish)
+        return Stream(in_flight, interval, self.busy_cycles, completions, converged, start, finish)
 
     def _run(self, in_flight: int, warm: Warm | None) -> Engine:
         return self._engine(
@@ -162,17 +179,27 @@ class _Loops:
             remember=remembered(self._graph, self.bound_cycles),
         )
 
-    def _guesses(self, in_flight: int) -> Iterator[tuple[NDArray[np.int64], int]]:
-        """Starts of an inference in the settled loop, if it may be as fast as any; how long to try them."""
+    def _may_be_fastest(self, in_flight: int) -> bool:
+        """Whether a graph of equal layers may run at the least interval with so many in flight."""
         fastest = self.bound_cycles * (1 + TOLERANCE)
-        if not self._graph.alike or in_flight * fastest < self.alone[self._graph.exit]:
-            return
-        start = self._guess
-        if start is not None:
-            yield start, _PATIENCE
-            better = refined(self._graph, self._engine, self.alone, start, in_flight, self.bound_cycles)
-            if better is not None:
-                yield better, 2 * in_flight + 1
+        return bool(self._graph.alike) and in_flight * fastest >= self.alone[self._graph.exit]
+
+    def _folded(self, in_flight: int) -> FoldedLoop | None:
+        """The loop in a folded graph, if it settles there and is as fast as any."""
+        if not self._may_be_fastest(in_flight) or self._chain is None or self._first_layers is None:
+            return None
+        first = self._first_layers
+        return folded_loop(self._chain, self._engine, first, self.alone, in_flight, self.bound_cycles)
+
+    def _guess(self, in_flight: int, folded: FoldedLoop | None) -> NDArray[np.int64] | None:
+        """(tasks,) starts of an inference in the loop, if it may be as fast as any."""
+        if folded is not None:
+            start = folded.start
+        elif self._may_be_fastest(in_flight) and self._first_layers is not None:
+            start = continued(self._graph, self._first_layers.start, self.alone)
+        else:
+            return None
+        return consistent(self._graph, start, self.bound_cycles)
 
 
 def _search(loops: _Loops, limit: int | None, latency: int) -> Stream:

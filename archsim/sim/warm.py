@@ -1,25 +1,27 @@
 """Where a stream may begin: the guess at its settled state that saves filling an empty machine.
 
 A pipeline of many equal layers is filled by as many inferences, and what it then does for ever shows in its
-first layers long before. So a few inferences are let into the first layers of the graph. When the last two
-of them go through a layer in the same way, one interval after each other, all later layers are taken to be
-passed like that one, and the inferences of a closed loop stand one interval behind each other. Nothing
-rests on the guess: the whole machine runs on from there, and ``sim.stream`` says when it has settled.
+first layers long before. So a few inferences are let into the first layers of the graph. When one of them goes
+through the first of the equal layers as the one before it did, an interval later, all others are taken to be
+passed like that one, and the inferences of a closed loop stand one interval behind each other. Nothing rests
+on the guess: a machine runs on from there, and says when it has settled.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.graph_blocks import EdgeRows, Edges, ends, sorted_edges
+from archsim.graph_blocks import EdgeRows, Edges, ends, joined, sorted_edges
+from archsim.sim.chain import most_alike
 from archsim.sim.engine import Engine, Warm
 from archsim.sim.fast_engine import put_off
-from archsim.sim.settle import remembered, settle_fastest
-from archsim.task_graph import Alike, Place, Resource, TaskGraph
+from archsim.sim.settle import TOLERANCE
+from archsim.task_graph import JOIN, Alike, TaskGraph
 
 INFERENCES = 20
 """That are let into the first layers; the last ones differ, as none come after them."""
@@ -27,94 +29,66 @@ INFERENCES = 20
 FOLLOWED = 16
 """Of these, to their end at most."""
 
-LAYERS = 2
-"""Equal ones that they go through: the first one's tasks stand for those of all later layers."""
-
-_PATIENCE = 40
-"""Completions of the first layers in which a state recurs, for a guess to be refined."""
+_FEWEST = 3
+"""Equal layers that a graph must have."""
 
 
-def guess(
-    graph: TaskGraph,
-    engine: type[Engine],
-    alone: NDArray[np.int64],
-    interval_cycles: float,
-) -> NDArray[np.int64] | None:
-    """(tasks,) when the tasks of an inference start in the settled stream, counted from anywhere.
+class FirstLayers(NamedTuple):
+    """What comes first in a graph, and when its tasks start in the settled stream.
 
-    Args: alone: (tasks,) their starts in an empty machine; interval_cycles: of the stream.
+    All before the equal layers, the first one of them, and of the next one what shares servers with it.
+
+    Args: graph: with an exit of its own; start: (first tasks,) without it.
+    """
+
+    graph: TaskGraph
+    start: NDArray[np.int64]
+
+    @property
+    def tasks(self) -> int:
+        """How many of the whole graph's first tasks these are."""
+        return len(self.start)
+
+
+def first_layers(graph: TaskGraph, engine: type[Engine], interval_cycles: float) -> FirstLayers | None:
+    """The first layers of a settled stream.
+
+    Args: interval_cycles: of the stream.
     Returns: None where the graph has too few equal layers, or they are not passed alike.
     """
-    alike = _most_alike(graph)
-    if alike is None or alike.copies <= LAYERS or not _one_way(graph, alike):
+    alike = most_alike(graph)
+    if alike is None or alike.copies < _FEWEST or not _one_way(graph, alike):
         return None
-    run = engine(first_tasks(graph, alike.begin(LAYERS)), inferences=INFERENCES, keep=1)
-    last = _settled(run, slice(alike.begin(LAYERS - 2), alike.begin(LAYERS - 1)), interval_cycles)
-    return None if last is None else _continued(graph, alike, last, alone, interval_cycles)
+    first = first_tasks(graph, _shared_with_the_first(graph, alike))
+    run = engine(first, inferences=INFERENCES, keep=1)
+    start = _settled(run, slice(alike.begin(0), alike.begin(1)), interval_cycles)
+    return None if start is None else FirstLayers(first, start[:-1])
 
 
-def refined(
-    graph: TaskGraph,
-    engine: type[Engine],
-    alone: NDArray[np.int64],
-    start: NDArray[np.int64],
-    in_flight: int,
-    interval_cycles: float,
-) -> NDArray[np.int64] | None:
-    """(tasks,) a better guess for a number in flight: the first layers in a closed loop with the rest.
+def continued(graph: TaskGraph, first: NDArray[np.int64], alone: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(tasks,) the starts in all layers, each passed like the first.
 
-    An inference is taken to be in the rest of the graph for as long as the guess says, and enters when one
-    leaves that, as in the whole loop, which is what a guess without a number in flight does not know.
-    Args: start: (tasks,) the guess.
-    Returns: None where the first layers do not settle at the interval.
+    Args: first: (first tasks,) starts in the first layers; alone: (tasks,) in an empty machine.
     """
-    alike = _most_alike(graph)
-    assert alike is not None, "there is a guess"
-    tasks = alike.begin(LAYERS)
-    enters = math.floor(start[-1] - in_flight * interval_cycles)
-    better = _consistent(graph, np.maximum(start, enters + alone), interval_cycles)
-    if better is None:
-        return None
-    through = int((better + graph.latency)[:tasks].max())
-    left_out = int((better[-1] - through) // interval_cycles)
-    rest = math.floor(better[-1] - through - left_out * interval_cycles)
-    inside = in_flight - left_out
-    if inside < 1:
-        return None
-    first = followed(first_tasks(graph, tasks), rest)
-    warm = warm_loop(np.append(better[:tasks], [through, through + rest]), inside, interval_cycles)
-    remember = remembered(first, interval_cycles)
-    run = engine(first, in_flight=inside, keep=1, warm=warm, remember=remember)
-    if settle_fastest(run, inside, interval_cycles, _PATIENCE) is None:
-        return None
-    return _continued(graph, alike, run.last_start(), alone, interval_cycles)
-
-
-def _most_alike(graph: TaskGraph) -> Alike | None:
-    """The equal layers that most tasks are in."""
-    return max(graph.alike, key=lambda some: some.tasks * some.copies, default=None)
-
-
-def _continued(
-    graph: TaskGraph,
-    alike: Alike,
-    first: NDArray[np.int64],
-    alone: NDArray[np.int64],
-    interval_cycles: float,
-) -> NDArray[np.int64] | None:
-    """(tasks,) the starts in all layers, each passed like the last but one of the first.
-
-    Args: first: (first tasks,) their starts.
-    """
-    before, last, behind = (alike.begin(LAYERS - back) for back in (2, 1, 0))
-    step = round(float(np.median(first[last:behind] - first[before:last])))
+    alike = most_alike(graph)
+    assert alike is not None, "there are first layers"
+    begin, behind = alike.begin(0), alike.begin(alike.copies)
+    layer = first[begin : alike.begin(1)]
+    steps = step(alike, first) * np.arange(alike.copies)
     start = alone.copy()
-    start[:last] = first[:last]
-    steps = step * np.arange(1, alike.copies - LAYERS + 2)
-    end = alike.begin(alike.copies)
-    start[last:end] = (first[before:last] + steps[:, None]).ravel()
-    start[end:] += start[end - 1] - alone[end - 1]
-    return _consistent(graph, start, interval_cycles)
+    start[:begin] = first[:begin]
+    start[begin:behind] = (layer + steps[:, None]).ravel()
+    start[behind:] += start[behind - 1] - alone[behind - 1]
+    return start
+
+
+def step(alike: Alike, first: NDArray[np.int64]) -> int:
+    """Cycles from the first layer to the next.
+
+    Args: first: (first tasks,) starts in the first layers.
+    """
+    following = first[alike.begin(1) :]
+    return round(float(np.median(following - first[alike.begin(0) :][: len(following)])))
 
 
 def warm_loop(start: NDArray[np.int64], in_flight: int, interval_cycles: float) -> Warm:
@@ -131,7 +105,7 @@ def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
     on_finish, on_start = _within(graph.on_finish, tasks), _within(graph.on_start, tasks)
     _, sinks = ends(on_finish, on_start, tasks)
     leaving = EdgeRows(sinks, np.full_like(sinks, tasks), np.zeros_like(sinks))
-    on_finish = EdgeRows(*map(np.concatenate, zip(on_finish, leaving, strict=True)))
+    on_finish = joined(on_finish, leaving)
 
     def column(all_tasks: NDArray[np.int32]) -> NDArray[np.int32]:
         return np.append(all_tasks[:tasks], all_tasks[-1])
@@ -152,37 +126,6 @@ def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
     )
 
 
-def followed(graph: TaskGraph, cycles: int) -> TaskGraph:
-    """A graph with one more task behind all others, which takes so many cycles and waits for no server."""
-    tasks = len(graph)
-
-    def column(all_tasks: NDArray[np.int32], value: int) -> NDArray[np.int32]:
-        longer = np.append(all_tasks, all_tasks[-1])
-        longer[-2] = value
-        return longer
-
-    first = np.append(graph.on_finish.first, graph.on_finish.first[-1])
-    first[tasks:] += 1
-    return replace(
-        graph,
-        resource=column(graph.resource, len(graph.resources)),
-        turn=column(graph.turn, 0),
-        occupancy=column(graph.occupancy, 0),
-        latency=column(graph.latency, cycles),
-        operation=column(graph.operation, graph.operation[-1]),
-        token=column(graph.token, -1),
-        pu=column(graph.pu, -1),
-        on_finish=Edges(
-            first,
-            np.append(graph.on_finish.target, np.int32(tasks)),
-            np.append(graph.on_finish.distance, np.int32(0)),
-        ),
-        on_start=replace(graph.on_start, first=np.append(graph.on_start.first, graph.on_start.first[-1])),
-        resources=(*graph.resources, Resource("rest", "rest", Place(), servers=2**30)),
-        turns=np.append(graph.turns, np.int32(0)),
-    )
-
-
 def _within(edges: Edges, tasks: int) -> EdgeRows:
     """The edges between the first tasks."""
     count = int(edges.first[tasks])
@@ -199,23 +142,48 @@ def _settled(run: Engine, layer: slice, interval_cycles: float) -> NDArray[np.in
         last = run.last_start()
         if before is not None:
             apart = last[layer] - before[layer]
-            if (np.abs(apart - interval_cycles) < 1).all():
+            if (np.abs(apart - interval_cycles) < max(1, TOLERANCE * interval_cycles)).all():
                 return last
         before = last
     return None
 
 
 def _one_way(graph: TaskGraph, alike: Alike) -> bool:
-    """Whether nothing in the first layers waits for what comes after the layer behind them."""
-    first, last = alike.begin(LAYERS - 1), alike.begin(LAYERS)
-    for edges in (graph.on_finish, graph.on_start):
-        later = slice(int(edges.first[last]), None)
-        if ((edges.target[later] < first) & (edges.distance[later] == 0)).any():
-            return False
-    return True
+    """Whether nothing up to the first layer waits for what comes behind the next."""
+    return not any(
+        _leads(edges, range(alike.begin(2), len(graph)), range(alike.begin(1)))
+        for edges in (graph.on_finish, graph.on_start)
+    )
 
 
-def _consistent(
+def _shared_with_the_first(graph: TaskGraph, alike: Alike) -> int:
+    """The first tasks, up to the last one of the second layer that uses what it shares with the first alone.
+
+    All of the second layer, where there is no such task, or where these wait for what comes after.
+    """
+    begin, end = alike.begin(1), alike.begin(2)
+    used = np.zeros((3, len(graph.resources) + 1), dtype=bool)
+    for layer, resources in enumerate(used):
+        resources[graph.resource[alike.begin(layer) : alike.begin(layer + 1)]] = True
+    shared = used[0] & used[1] & ~used[2]
+    shared[JOIN] = False
+    (those,) = np.nonzero(shared[graph.resource[begin:end]])
+    last = begin + int(those[-1]) + 1 if len(those) else end
+    back = any(
+        _leads(edges, range(last, end), range(begin, last)) for edges in (graph.on_finish, graph.on_start)
+    )
+    return end if back else last
+
+
+def _leads(edges: Edges, sources: range, targets: range) -> bool:
+    """Whether any of some tasks waits for any of others, of the same inference."""
+    some = slice(int(edges.first[sources.start]), int(edges.first[sources.stop]))
+    target = edges.target[some]
+    back = (target >= targets.start) & (target < targets.stop) & (edges.distance[some] == 0)
+    return bool(back.any())
+
+
+def consistent(
     graph: TaskGraph, start: NDArray[np.int64], interval_cycles: float
 ) -> NDArray[np.int64] | None:
     """The starts, put off where a task would start before what it waits for; None where that has no end."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby, pairwise
+from typing import Literal, NamedTuple
 
 Family = Literal["linear", "attention", "nonlinear", "embedding"]
 
@@ -46,8 +49,7 @@ KINDS: dict[str, Kind] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(NamedTuple):
     """One line of a trace: an operation that every token of every phase goes through.
 
     Args: id: unique name, such as ``l0.q``; kind: a key of KINDS; layer: 0, 1, ... or None outside the
@@ -154,9 +156,48 @@ class Experts:
     seed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
+class Section:
+    """The operations of a layer, or consecutive operations outside the layers.
+
+    Args: name: ``l3``, or the id of the first linear operation (else of the first one) outside;
+        neighbour: the layer beside which operations outside stand (the first layer for what precedes
+        it, else the one before), None for a layer and where there are no layers.
+    """
+
+    name: str
+    layer: int | None
+    operations: tuple[Operation, ...]
+    neighbour: int | None = None
+
+    @cached_property
+    def has_weights(self) -> bool:
+        """Whether anything in it is to be held."""
+        return any(op.kind == "linear" for op in self.operations)
+
+    @cached_property
+    def content(self) -> tuple[object, ...]:
+        """What decides sizes and shares: the same for equal layers."""
+        place = {op.id: index for index, op in enumerate(self.operations)}
+        return tuple(
+            (
+                *(op.kind, op.rows, op.columns, op.width, op.heads, op.kv_heads, op.head_size),
+                *(op.expert is None, op.last),
+                *[place.get(producer, -1) for producer in op.after],
+            )
+            for op in self.operations
+        )
+
+
+Feeds = list[list[int]]
+"""Where each operation of a section takes its operands from: places in the section before, then its own."""
+
+
+@dataclass(frozen=True)
 class Trace:
     """A workload: phases of tokens that flow through one list of operations.
+
+    What it says of its operations is found out once, since many machines run the same trace.
 
     Args: attention: ``full`` (encoders: every token attends to its whole sequence) or ``causal``;
         batch: sequences that run together in one inference.
@@ -169,12 +210,68 @@ class Trace:
     phases: tuple[Phase, ...]
     operations: tuple[Operation, ...]
     experts: Experts | None = None
-    by_id: dict[str, Operation] = field(init=False, compare=False, repr=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "by_id", {op.id: op for op in self.operations})
+    @cached_property
+    def by_id(self) -> dict[str, Operation]:
+        """The operations by their ids."""
+        return {op.id: op for op in self.operations}
+
+    @cached_property
+    def consumers(self) -> dict[str, set[str]]:
+        """The ids of the operations that take the result of each operation."""
+        consumers: dict[str, set[str]] = {op.id: set() for op in self.operations}
+        for op in self.operations:
+            for producer in op.after:
+                consumers[producer].add(op.id)
+        return consumers
+
+    @cached_property
+    def sections(self) -> tuple[Section, ...]:
+        """The sections in the order in which they first appear."""
+        layers: dict[int, list[Operation]] = {}
+        for op in self.operations:
+            if op.layer is not None:
+                layers.setdefault(op.layer, []).append(op)
+        sections: list[Section] = []
+        seen: list[int] = []
+        first = next(iter(layers), None)
+        for layer, run in groupby(self.operations, key=lambda op: op.layer):
+            if layer is None:
+                operations = tuple(run)
+                named = next((op for op in operations if op.kind == "linear"), operations[0])
+                sections.append(Section(named.id, None, operations, seen[-1] if seen else first))
+            elif layer in layers:
+                sections.append(Section(f"l{layer}", layer, tuple(layers.pop(layer))))
+                seen.append(layer)
+        return tuple(sections)
+
+    @cached_property
+    def models(self) -> tuple[Section, ...]:
+        """(sections,) the first section that equals each: sizes and shares are the same."""
+        first: dict[object, Section] = {}
+        return tuple(first.setdefault(section.content, section) for section in self.sections)
+
+    @cached_property
+    def feeds(self) -> tuple[Feeds | None, ...]:
+        """(sections,) where each takes its operands from.
+
+        None where one comes from elsewhere, where tokens are routed, or where the section before gives a
+        result to others or to none.
+        """
+        pairs = pairwise(self.sections)
+        return (None, *(self._feeds(before.operations, section.operations) for before, section in pairs))
 
     @property
     def layers(self) -> int:
         """Number of layers."""
         return 1 + max((op.layer for op in self.operations if op.layer is not None), default=-1)
+
+    def _feeds(self, before: Sequence[Operation], own: Sequence[Operation]) -> Feeds | None:
+        """Where one section takes its operands from, see ``feeds``."""
+        places = {op.id: place for place, op in enumerate((*before, *own))}
+        if not all(self.consumers[op.id] and self.consumers[op.id] <= places.keys() for op in before):
+            return None
+        feeds = [[places.get(producer, -1) for producer in op.after] for op in own]
+        if not all(feeds) or any(-1 in producers for producers in feeds):
+            return None
+        return None if any(op.expert is not None or op.kind == "route" for op in own) else feeds

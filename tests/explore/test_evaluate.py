@@ -15,6 +15,7 @@ from archsim.explore.evaluate import Evaluator
 from archsim.explore.space import combined, read_space
 from archsim.explore.store import Outcome
 from archsim.explore.subject import Subject, check_space, read_subject
+from archsim.results.read import parse_result
 from archsim.workload.operations import Trace
 
 
@@ -26,7 +27,7 @@ def nothing_known(key: bytes) -> bool:
 def content(outcome: Outcome | bytes) -> str:
     assert isinstance(outcome, Outcome)
     assert outcome.status == "ok", outcome.reason
-    return zlib.decompress(outcome.content).decode()
+    return parse_result(zlib.decompress(outcome.content).decode()).to_json()
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from archsim.errors import HardwareError
+from archsim.hardware.loader import machine_of, read_text
+from archsim.hardware.located_yaml import read_yaml
 from archsim.hardware.machine import Machine
 
 Load = Callable[..., Machine]
+
+PRESET = Path(__file__).parents[2] / "hwconfigs" / "hyflexpim.yaml"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +52,13 @@ def test_a_section_that_the_file_leaves_out_is_begun(load: Load, toy: str) -> No
 def test_values_may_come_by_path(load: Load, toy: str) -> None:
     machine = load(toy, {"chip.pus": np.int64(5), "system.clock_ghz": 1.5, "mapping.svd": "hard_threshold"})
     assert (machine.pus, machine.clock_ghz, machine.mapping.svd) == (5, 1.5, "hard_threshold")
+
+
+def test_what_was_read_stays_as_it_is() -> None:
+    document = read_yaml(read_text(str(PRESET)), "hw.yaml")
+    settings = {"chip.pus": 5, "pu.parts.analog.array.rows": 32, "pu.parts.analog.sources.arrays": "a paper"}
+    assert machine_of(document, "hw.yaml", settings).pus == 5
+    assert document.data == read_yaml(read_text(str(PRESET)), "hw.yaml").data
 
 
 def test_of_two_values_for_a_path_the_last_counts(load: Load, toy: str) -> None:

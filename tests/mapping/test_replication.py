@@ -8,7 +8,8 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archsim.mapping.replication import Stage, whole_copies
+from archsim.mapping.demand import Stage
+from archsim.mapping.replication import whole_copies
 from archsim.parts.part import Size
 
 

@@ -15,7 +15,9 @@ from archsim.graph_blocks import ActionCount
 from archsim.results.energy import (
     action_counts,
     dynamic_energy,
+    layer_names,
     operation_name,
+    operation_names,
     peak_power_mw,
     task_energy,
 )
@@ -68,6 +70,8 @@ def test_operations_are_named_without_their_layer() -> None:
     graph = graph_of_three_operations()
     names = [operation_name(graph, number) for number in range(len(graph.operations))]
     assert names == ["entry", "add", "add", "out", "exit"]
+    assert operation_names(graph) == tuple(names)
+    assert layer_names(graph) == ("outside", "l0", "l1", "outside", "outside")
 
 
 def peak(tasks: list[tuple[int, int, float]], period: float, window: float, clock_ghz: float = 1.0) -> float:
@@ -148,6 +152,19 @@ def test_cycle_by_cycle_and_from_change_to_change_are_the_same(
     fullest = energy_module._fullest_cycles(in_cycle, part)
     general = energy_module._fullest_window(time, spent, slice(None), float(part))
     assert fullest == pytest.approx(general, rel=1e-12, abs=1e-12 * whole)
+
+
+@given(many, st.integers(1, 40))
+def test_compiled_and_plain_folding_are_the_same_to_the_last_digit(
+    tasks: list[tuple[int, int, float]], period: int
+) -> None:
+    start, occupancy, energy = (np.array(column) for column in zip(*tasks, strict=True))
+    length = np.maximum(occupancy, 1)
+    power, end = energy / length, start + length
+    change = np.bincount(start % period, power, period) - np.bincount(end % period, power, period)
+    change[0] += ((end // period - start // period) * power).sum()
+    in_cycle = energy_module._energy_by_cycle(energy, start, occupancy.astype(np.int32), period)
+    assert in_cycle.tolist() == np.cumsum(change).tolist()
 
 
 @given(many, st.integers(1, 200))

@@ -9,6 +9,7 @@ import pytest
 
 from archsim.hardware.loader import load_hardware
 from archsim.pipeline import simulate
+from archsim.results.read import parse_result
 from archsim.results.record import Result
 from archsim.workload.trace import read_trace
 
@@ -42,6 +43,13 @@ def test_json_is_the_whole_record(result: Result) -> None:
     # tuples become lists, and nothing else changes
     assert content == json.loads(json.dumps(result.to_dict()))
     assert result.to_json().endswith("}\n")
+
+
+def test_compact_json_says_the_same(result: Result) -> None:
+    compact = result.to_compact_json()
+    assert parse_result(compact).to_json() == result.to_json()
+    assert list(json.loads(compact)) == KEYS
+    assert len(compact) < 0.7 * len(result.to_json())
 
 
 def test_neither_paths_nor_the_engine_are_told(result: Result) -> None:

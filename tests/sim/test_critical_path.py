@@ -162,12 +162,28 @@ def edges_inside(graph: TaskGraph) -> set[tuple[int, int, bool]]:
     return found
 
 
+def plain_path(graph: TaskGraph, start: np.ndarray) -> list[int]:
+    """Step by step: a finish before a start, both before a holder, and of several the earliest."""
+    edges, queue = edges_inside(graph), Queues.of(graph).dealt(0)
+    finish, release = start + graph.latency, start + graph.occupancy
+    path = [graph.exit]
+    while path[-1] != graph.entry:
+        task = path[-1]
+        sources = [(source, from_start) for source, target, from_start in edges if target == task]
+        finished = [each for each, from_start in sources if not from_start and finish[each] == start[task]]
+        started = [each for each, from_start in sources if from_start and start[each] == start[task]]
+        served = np.flatnonzero((queue == queue[task]) & (start < release) & (release == start[task]))
+        path.append(min(finished or started or served.tolist()))
+    return path[::-1]
+
+
 @settings(max_examples=300)
 @given(data=st.data())
 def test_random_graphs(data, random_graphs):
     graph = data.draw(random_graphs)
     start = run_event(graph).start[0]
     path = check(graph, start)
+    assert path.tasks.tolist() == plain_path(graph, start)
     edges = edges_inside(graph)
     for earlier, later, cycles, waiting in zip(
         path.tasks[:-1].tolist(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from archsim.sim.engine import NO_STATE, Queues, Warm
 from archsim.sim.event_engine import EventEngine, run_event
 from archsim.sim.fast_engine import FastEngine, run_fast
 from archsim.sim.stream import measure_stream
-from archsim.sim.warm import first_tasks, followed, guess, refined, warm_loop
+from archsim.sim.warm import consistent, continued, first_layers, first_tasks, step, warm_loop
 from archsim.task_graph import JOIN, Alike, GraphBuilder, Place
 from archsim.workload.trace import read_trace
 
@@ -478,8 +480,12 @@ GRAPHS = {
 }
 
 
-def guessed(graph, engine=FastEngine, bound=None):
-    return guess(graph, engine, alone(graph, engine), bound or Queues.of(graph).bound_cycles())
+def guessed(graph, engine=FastEngine):
+    interval = Queues.of(graph).bound_cycles()
+    first = first_layers(graph, engine, interval)
+    if first is None:
+        return None
+    return consistent(graph, continued(graph, first.start, alone(graph, engine)), interval)
 
 
 def test_layers_that_are_repeated_are_known_to_be_equal():
@@ -562,6 +568,47 @@ def test_there_is_no_guess_where_the_first_layers_do_not_show_the_others(engine,
     assert measure_stream(graph, engine, 2, None).converged
 
 
+def neighbours():
+    """Layers of a task on the bus of the layer before, one on a server, and one on their own bus."""
+    builder = GraphBuilder()
+    done = builder.add(builder.resource("l0.bus", "p"), 1, 1, ONE)
+    for number in range(1, 4):
+        begin = builder.mark()
+        builder.begin_operation(f"l{number}.w", number)
+        builder.place = Place(0)
+        sent = builder.add(builder.resource(f"l{number - 1}.bus", "p"), 1, 2, ONE, [done])
+        work = builder.add(builder.resource(f"l{number}.server", "p"), 8, 9, ONE, [sent])
+        done = builder.add(builder.resource(f"l{number}.bus", "p"), 1, 2, ONE, [work])
+
+    def name(more):
+        return lambda old: re.sub(r"l(\d+)\.", lambda found: f"l{int(found[1]) + more}.", old)
+
+    builder.repeat(begin, [Copy(0, more, name(more)) for more in range(1, 6)])
+    return builder.build()
+
+
+def test_of_the_second_layer_only_what_shares_servers_with_the_first_is_kept():
+    # entry, the task before, then layers of 3 tasks: the first task of each uses the bus of the layer before
+    graph = neighbours()
+    (alike,) = graph.alike
+    first = first_layers(graph, FastEngine, 8)
+    assert first is not None
+    assert (first.tasks, len(first.graph)) == (alike.begin(1) + 1, alike.begin(1) + 2)
+    # the server is held for 8 cycles; a layer takes 2 + 9 + 2 = 13
+    assert step(alike, first.start) == 13
+    start = continued(graph, first.start, alone(graph))
+    layers = start[alike.begin(0) : alike.begin(alike.copies)].reshape(alike.copies, 3)
+    assert (np.diff(layers, axis=0) == 13).all()
+
+
+def test_all_of_the_second_layer_is_kept_where_nothing_is_shared_with_the_first_alone():
+    # both layers use the server that all use
+    graph = layered(SHARED)
+    first = first_layers(graph, FastEngine, 5)
+    assert first is not None
+    assert first.tasks == graph.alike[0].begin(2)
+
+
 def test_there_is_a_guess_next_to_where_there_is_none():
     # of four layers three are equal
     assert guessed(layered(SHARED, layers=4)) is not None
@@ -575,17 +622,25 @@ def test_there_is_a_guess_next_to_where_there_is_none():
 
 
 @pytest.fixture
+def unfolded(monkeypatch):
+    """Streams of whole graphs, see test_folded for the others."""
+    monkeypatch.setattr(stream._Loops, "_folded", lambda *_: None)
+
+
+@pytest.fixture
 def cold(monkeypatch):
     """What a stream is without a guess."""
 
     def measure(graph, engine=FastEngine, in_flight="auto"):
         with monkeypatch.context() as patch:
-            patch.setattr(stream._Loops, "_guesses", lambda self, in_flight: iter(()))
+            patch.setattr(stream._Loops, "_folded", lambda *_: None)
+            patch.setattr(stream._Loops, "_guess", lambda *_: None)
             return measure_stream(graph, engine, in_flight, None)
 
     return measure
 
 
+@pytest.mark.usefixtures("unfolded")
 @both
 def test_a_stream_of_equal_layers_settles_sooner_from_a_guess(engine, cold):
     # Alone 1 + 8 * 7 + 1 = 58 cycles, every 5 at best: ceil(58 / 5) = 12 in flight. From an empty machine
@@ -597,6 +652,7 @@ def test_a_stream_of_equal_layers_settles_sooner_from_a_guess(engine, cold):
     assert begun.completions < filled.completions
 
 
+@pytest.mark.usefixtures("unfolded")
 @pytest.mark.parametrize("name", GRAPHS)
 def test_streams_from_a_guess_have_the_interval_of_those_from_an_empty_machine(name, cold):
     graph = GRAPHS[name]()
@@ -605,6 +661,7 @@ def test_streams_from_a_guess_have_the_interval_of_those_from_an_empty_machine(n
     assert begun.in_flight == filled.in_flight
 
 
+@pytest.mark.usefixtures("unfolded")
 @pytest.mark.parametrize("name", [*GRAPHS, *NO_GUESS])
 def test_both_engines_measure_the_same_stream_from_a_guess(name):
     graph = {**GRAPHS, **NO_GUESS}[name]()
@@ -637,6 +694,7 @@ def spied(monkeypatch):
     return Spied
 
 
+@pytest.mark.usefixtures("unfolded")
 def test_loops_that_cannot_be_the_fastest_begin_in_an_empty_machine(spied):
     # 11 * 5 < 58 cycles inside
     measure_stream(layered(SHARED), spied, 11, None)
@@ -658,73 +716,44 @@ def slow(graph):
     return 3 * alone(graph)
 
 
+@pytest.mark.usefixtures("unfolded")
 @both
 @pytest.mark.parametrize("wrong", [late, slow])
 @pytest.mark.parametrize("in_flight", [12, 20])
 def test_a_wrong_guess_does_no_harm(engine, wrong, in_flight, monkeypatch):
     graph = layered(SHARED)
     start = wrong(graph)
-    monkeypatch.setattr(stream, "guess", lambda *_: start.copy())
+    monkeypatch.setattr(stream._Loops, "_guess", lambda *_: start.copy())
     measured = measure_stream(graph, engine, in_flight, None)
     assert (measured.interval_cycles, measured.converged) == (5, True)
     assert measure_stream(graph, engine, "auto", None).in_flight == 12
 
 
-def test_a_guess_that_does_not_settle_soon_is_refined(monkeypatch, spied):
-    # by one in which the first layers, and as much time for the rest as the guess says, are a closed loop
-    graph = layered(SHARED)
-    start = late(graph)
-    monkeypatch.setattr(stream, "guess", lambda *_: start.copy())
-    measured = measure_stream(graph, spied, 12, None)
-    # alone, from the guess, the first layers from it, and from what they tell; late says 1000 cycles too much
-    # for the rest, 200 intervals
-    assert spied.begun[:2] == [0, 12]
-    assert len(spied.begun) == 4
-    assert spied.begun[2] < 12 == spied.begun[3]
-    assert (measured.interval_cycles, measured.converged) == (5, True)
-
-
-def test_a_refined_guess_knows_when_the_next_one_enters():
-    # One server takes 6 cycles in each of eight layers, before it a stage of 1; the first one also takes the
-    # inputs: alone 1 + 8 * 7 + 1 = 58 cycles, an interval of 6, so 10 in flight: one enters 60 cycles before
-    # the one ten before it leaves. The guess lets all enter at once.
-    graph = layered([("a", 1, 1, 1), ("b", 6, 6, 1)])
-    interval = Queues.of(graph).bound_cycles()
-    start = guessed(graph)
-    better = refined(graph, FastEngine, alone(graph), start, 10, interval)
-    assert better is not None
-    # the loop is passed like that, one interval after each other
-    run = FastEngine(graph, in_flight=10, keep=1, warm=warm_loop(better, 10, interval), remember=3)
-    run.advance(1)
-    first = run.last_start()
-    run.advance(12)
-    assert run.left[-1] - run.left[0] == 11 * interval
-    np.testing.assert_array_equal((run.last_start() - first)[1:], 11 * interval)
-
-
+@pytest.mark.usefixtures("unfolded")
 def test_a_wrong_guess_that_does_not_settle_gives_the_stream_from_an_empty_machine(monkeypatch, cold, spied):
     graph = layered(SHARED)
     start = late(graph)
-    monkeypatch.setattr(stream, "guess", lambda *_: start.copy())
-    monkeypatch.setattr(stream, "refined", lambda *_: None)
+    monkeypatch.setattr(stream._Loops, "_guess", lambda *_: start.copy())
     measured, filled = measure_stream(graph, spied, 12, None), cold(graph, in_flight=12)
-    # alone, from the guess, and anew
-    assert spied.begun == [0, 12, 0]
+    # from the guess, and anew
+    assert spied.begun == [12, 0]
     assert measured.completions == filled.completions
     np.testing.assert_array_equal(measured.start, filled.start)
 
 
+@pytest.mark.usefixtures("unfolded")
 def test_alone_is_a_guess_that_need_not_be_right(monkeypatch, cold):
     # two tokens, three stages of 3, 2 and 4 cycles: in a stream tokens wait, alone they do not
     graph = GRAPHS["ring"]()
     start = alone(graph)
-    monkeypatch.setattr(stream, "guess", lambda *_: start.copy())
+    monkeypatch.setattr(stream._Loops, "_guess", lambda *_: start.copy())
     measured = measure_stream(graph, FastEngine, "auto", None)
     # the third stage takes both tokens, 4 cycles each
     assert measured.interval_cycles == 8
     assert measured.in_flight == cold(graph).in_flight
 
 
+@pytest.mark.usefixtures("unfolded")
 def test_bert_large_settles_sooner_from_a_guess(root, cold, spied):
     machine = load_hardware(root / "hwconfigs/hyflexpim.yaml")
     trace = read_trace(root / "workloads/bert_large.trace")
@@ -739,6 +768,7 @@ def test_bert_large_settles_sooner_from_a_guess(root, cold, spied):
     assert begun.completions < filled.completions
 
 
+@pytest.mark.usefixtures("unfolded")
 def test_a_stream_from_a_guess_may_lose_several_inferences_at_once():
     # Two servers in each of eight layers, one cycle each: an interval of half a cycle, so that every cycle
     # two inferences leave. Alone 1 + 8 * 3 = 25 cycles: 50 in flight.
@@ -758,6 +788,7 @@ def test_a_stream_from_a_guess_may_lose_several_inferences_at_once():
         assert (measured.in_flight, measured.interval_cycles) == (50, 0.5)
 
 
+@pytest.mark.usefixtures("unfolded")
 @both
 def test_starts_long_before_cycle_0_are_told(engine):
     # four stages of 2**30 cycles; the first inference is one cycle from its end, after 2**32 cycles
@@ -835,16 +866,6 @@ def test_the_first_tasks_start_as_in_the_whole_graph_where_nothing_comes_back(en
     np.testing.assert_array_equal(first.result().start[:, :-1], whole.result().start[:, : len(part) - 1])
 
 
-def test_a_graph_may_be_followed_by_one_more_task():
-    # a pipeline of 2 and 6 cycles, then 100 that wait for no server: two inferences leave 6 cycles apart
-    graph = followed(pipeline(2, 6), 100)
-    assert (len(graph), graph.exit) == (5, 4)
-    for engine in ENGINES:
-        run = engine(graph, inferences=2)
-        run.advance()
-        assert run.result().start.tolist() == [[0, 0, 2, 8, 108], [0, 2, 8, 14, 114]]
-
-
 # What the compiled loop reads.
 
 SHARING = {
@@ -862,7 +883,7 @@ def test_equal_layers_that_share_rows_start_as_those_that_do_not(name, in_flight
     graph, other = SHARING[name](), SHARING[name]()
     monkeypatch.setattr(fast_engine, "_equal", lambda *_: False)
     apart = run_fast(other, inferences=6, in_flight=in_flight)
-    assert len(fast_engine._program_of(other).row) == len(other) + 1
+    assert len(fast_engine.program_of(other).row) == len(other) + 1
     monkeypatch.undo()
     shared = run_fast(graph, inferences=6, in_flight=in_flight)
     np.testing.assert_array_equal(shared.start, apart.start)
@@ -874,7 +895,7 @@ def test_layers_between_the_first_and_the_last_share_their_rows():
     (alike,) = graph.alike
     # of seven equal layers of two tasks four are as the second
     assert (alike.tasks, alike.copies) == (2, 7)
-    program = fast_engine._program_of(graph)
+    program = fast_engine.program_of(graph)
     assert len(program.row) == len(graph) - 4 * 2 + 1
     first = alike.begin(1)
     rows = program.place[first : alike.begin(6), 0].reshape(5, 2)
@@ -886,7 +907,7 @@ def test_layers_between_the_first_and_the_last_share_their_rows():
 def test_layers_that_differ_have_rows_of_their_own():
     graph = layered(SHARED)
     graph.latency[graph.alike[0].begin(3)] += 1
-    assert len(fast_engine._program_of(graph).row) == len(graph) + 1
+    assert len(fast_engine.program_of(graph).row) == len(graph) + 1
 
 
 def test_what_starts_too_early_is_put_off():
