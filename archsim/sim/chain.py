@@ -13,9 +13,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
+from archsim.errors import SimulationError
 from archsim.graph_blocks import Edges
 from archsim.sim.engine import Engine, Queues
-from archsim.task_graph import Alike, TaskGraph
+from archsim.task_graph import JOIN, Alike, TaskGraph
 
 _FEW = 4
 """Layers of a chain that is shortened: three that are compared, and the last one."""
@@ -123,7 +124,12 @@ def _few_and_more(chain: Chain, engine: type[Engine]) -> NDArray[np.int64] | Non
     Returns: None where the layers are not passed like that.
     """
     graph, layers = chain.graph, chain.layers
-    few = _run(chain.shortened(), engine)
+    if not _apart(graph, layers):
+        return None
+    try:
+        few = _run(chain.shortened(), engine)
+    except SimulationError:
+        return None  # a run of the whole graph names its tasks
     begin, end = layers.begin(0), layers.begin(_FEW)
     lasts = np.maximum(graph.occupancy, graph.latency)[:end]
     starts = few[begin:end].reshape(_FEW, -1)
@@ -145,14 +151,19 @@ def _is_chain(graph: TaskGraph) -> bool:
     layers = most_alike(graph)
     if layers is None or layers.copies <= _FEW:
         return False
-    edges = (graph.on_finish, graph.on_start)
-    return all(_one_after_the_other(graph, layers, each) for each in edges) and _share_alike(graph, layers)
+    both = (graph.on_finish, graph.on_start)
+    return (
+        all(_one_after_the_other(graph, layers, edges) for edges in both)
+        and all(_lead_alike(graph, layers, edges) for edges in both)
+        and _take_alike(graph, layers)
+        and _share_alike(graph, layers)
+    )
 
 
 def _one_after_the_other(graph: TaskGraph, layers: Alike, edges: Edges) -> bool:
     """Whether edges lead on in the same part or to the next, and to later inferences in the same part.
 
-    All layers but the last have the edges of the first.
+    Those of the first layer and of the last, of what comes before and of what comes behind.
     """
     every, last = len(graph), layers.copies - 1
     parts = (
@@ -170,15 +181,74 @@ def _one_after_the_other(graph: TaskGraph, layers: Alike, edges: Edges) -> bool:
     return True
 
 
+def _lead_alike(graph: TaskGraph, layers: Alike, edges: Edges) -> bool:
+    """Whether all layers but the last have the edges of the first, and the last one its own among them."""
+    begin, last, behind = layers.begin(0), layers.begin(layers.copies - 1), layers.begin(layers.copies)
+    counts = np.diff(edges.first[begin : last + 1]).reshape(layers.copies - 1, -1)
+    if not (counts == counts[0]).all():
+        return False
+    some = slice(int(edges.first[begin]), int(edges.first[last]))
+    target, distance = (each[some].reshape(layers.copies - 1, -1) for each in (edges.target, edges.distance))
+    further = layers.tasks * np.arange(layers.copies - 1, dtype=np.int32)[:, None]
+    different = target - further != target[0]
+    if different.any():
+        leaving = (target == graph.exit) & (distance == 0)
+        if (different & ~leaving).any() or (leaving != leaving[0]).any():
+            return False
+    if (distance != distance[0]).any():
+        return False
+    source = np.repeat(np.arange(layers.tasks), counts[0])
+    own = target[0] < layers.begin(1)
+    some = slice(int(edges.first[last]), int(edges.first[behind]))
+    sources = np.repeat(np.arange(layers.tasks), np.diff(edges.first[last : behind + 1]))
+    inside = edges.target[some] < behind
+    ahead = edges.target[some][inside] - np.int32(last - begin)
+    return (
+        np.array_equal(sources[inside], source[own])
+        and np.array_equal(ahead, target[0][own])
+        and np.array_equal(edges.distance[some][inside], distance[0][own])
+    )
+
+
+def _take_alike(graph: TaskGraph, layers: Alike) -> bool:
+    """Whether all layers take the same cycles."""
+    every = slice(layers.begin(0), layers.begin(layers.copies))
+    rows = (cycles[every].reshape(layers.copies, -1) for cycles in (graph.occupancy, graph.latency))
+    return all((row == row[0]).all() for row in rows)
+
+
 def _share_alike(graph: TaskGraph, layers: Alike) -> bool:
     """Whether each layer and the next use the same queues in the places in which the first two do."""
-    queue = Queues.of(graph).dealt(0)
-    each = queue[layers.begin(0) : layers.begin(layers.copies)].reshape(layers.copies, -1)
-    pairs = np.concatenate([each[:-1], each[1:]], axis=1)
+    queues = Queues.of(graph)
+    each = queues.dealt(0)[layers.begin(0) : layers.begin(layers.copies)].reshape(layers.copies, -1)
+    # in each layer by itself, and then in layers side by side, of the first tasks of each queue
+    first = np.empty(len(queues.resource) + 1, dtype=np.int64)
+    first[each[0, ::-1]] = np.arange(layers.tasks)[::-1]
+    which = first[each[0]]
+    if (each != each.take(which, axis=1)).any():
+        return False
+    apart = each[:, np.unique(which)]
+    pairs = np.concatenate([apart[:-1], apart[1:]], axis=1)
     _, first, which = np.unique(pairs[0], return_index=True, return_inverse=True)
     shown = pairs[:, first]
     different = (np.diff(np.sort(shown, axis=1), axis=1) > 0).all()
-    return bool(different and (pairs == shown[:, which]).all())
+    servers = np.array([resource.servers for resource in queues.resources] + [0])[shown]  # a join has none
+    return bool(different and (pairs == shown[:, which]).all() and (servers == servers[0]).all())
+
+
+def _apart(graph: TaskGraph, layers: Alike) -> bool:
+    """Whether what comes behind the layers meets the same others when the graph is shortened.
+
+    It may share resources with the last two, which keep them, but with none of the first ones alone.
+    """
+    behind = graph.resource[layers.begin(layers.copies) : -1]
+    first, last_two, others = (np.zeros(len(graph.resources) + 1, dtype=bool) for _ in range(3))
+    first[graph.resource[layers.begin(0) : layers.begin(_FEW)]] = True
+    last_two[graph.resource[layers.begin(layers.copies - 2) : layers.begin(layers.copies)]] = True
+    others[graph.resource[: layers.begin(layers.copies)]] = True
+    first[JOIN] = others[JOIN] = False
+    dealt = np.array([resource.copies > 1 for resource in graph.resources] + [False])
+    return not (first & ~last_two | others & dealt)[behind].any()
 
 
 def _without(edges: Edges, head: int, further: int, last: int) -> Edges:

@@ -36,36 +36,36 @@ def keep(program: Program, lines: Lines, room: Room, start: Int64, period: int, 
 
     Every queue is served in the order of ``lines``. What was put off puts off what waits for it, whose queues
     are served again.
-    Args: start: (tasks,) everything is after what it waits for; most: tasks that may be served, some of
-        them again and again.
+    Args: start: (tasks,) everything is after what it waits for; most: tasks that may be served and followed,
+        some of them again and again.
     Returns: 1, or 0 where that has not come to an end.
     """
     queues = len(lines.servers)
     for queue in range(queues):
         room.late[queue] = queues - 1 - queue
         room.is_late[queue] = 1
-    late, served = queues, 0
+    late, left = queues, most
     while late:
         late -= 1
         queue = np.int64(room.late[late])
         room.is_late[queue] = 0
-        served += lines.first[queue + 1] - lines.first[queue]
-        if served > most:
+        moved, left = _serve(program, lines, room, start, period, queue, left)
+        late, left = _follow(program, lines, room, start, moved, late, left)
+        if left < 0:
             return 0
-        moved = _serve(program, lines, room, start, period, queue)
-        late = _follow(program, lines, room, start, moved, late)
     return 1
 
 
 @inlined
-def _serve(program, lines, room, start, period, queue):  # type: ignore[no-untyped-def]
-    """Serve a queue for two periods, so that the last of one meet the first of the next: how many moved."""
-    begin, end = lines.first[queue], lines.first[queue + 1]
-    servers = min(lines.servers[queue], end - begin)
+def _serve(program, lines, room, start, period, queue, left):  # type: ignore[no-untyped-def]
+    """Serve a queue, period after period, until one goes by like the one before: how many moved."""
+    begin, end, servers = lines.first[queue], lines.first[queue + 1], lines.servers[queue]
     for server in range(servers):
         room.free[server] = -NEVER
-    moved = 0
-    for again in range(2):
+    moved, again, same = 0, 0, 0
+    while same <= lines.laps and left >= 0:
+        same += 1
+        left -= end - begin
         for place in range(begin, end):
             task = np.int64(lines.order[place])
             behind = (lines.turn[task] - again) * period
@@ -76,23 +76,27 @@ def _serve(program, lines, room, start, period, queue):  # type: ignore[no-untyp
                 if room.free[other] < room.free[server]:
                     server = other
             if room.free[server] > cycle:
+                same = 0
                 cycle = room.free[server]
                 start[task] = cycle + behind
                 if not room.is_moved[task]:
                     room.is_moved[task] = 1
                     room.moved[moved] = task
                     moved += 1
-            elif again and servers == 1:
-                break  # from here on all is as it was in the first period
+            elif again and same and servers == 1:
+                same = lines.laps + 1  # from here on all is as it was in the period before
+                break
             room.free[server] = cycle + program.row[program.place[task, ROW], OCCUPANCY]
-    return moved
+        again += 1
+    return moved, left
 
 
 @inlined
-def _follow(program, lines, room, start, moved, late):  # type: ignore[no-untyped-def]
+def _follow(program, lines, room, start, moved, late, left):  # type: ignore[no-untyped-def]
     """Put off what waits for what was put off: how many queues are to be served again."""
-    while moved:
+    while moved and left >= 0:
         moved -= 1
+        left -= 1
         task = np.int64(room.moved[moved])
         room.is_moved[task] = 0
         row = program.place[task, ROW]
@@ -115,4 +119,4 @@ def _follow(program, lines, room, start, moved, late):  # type: ignore[no-untype
                         room.is_late[queue] = 1
                         room.late[late] = queue
                         late += 1
-    return late
+    return late, left

@@ -7,10 +7,10 @@ all others that it would meet in the whole machine. In a stream, a task of an in
 further along is at the same point: delays are counted modulo the interval, and an inference is inside for as
 many intervals less.
 
-Two things are asked of a folded stream, and together they stand for one of the whole machine. It settles at
-the least interval that the machine allows, as simulated. And all layers can keep the plan: the first ones'
-schedule repeated, with a bit of slack behind each task on what layers share, since these are served at other
-times in every layer (``sim.timetable``).
+Three things are asked of a folded stream, and together they stand for one of the whole machine. It settles at
+the least interval that the machine allows, as simulated. In it, the first layer is passed as planned. And all
+layers can keep the plan: the first ones' schedule repeated, with a bit of slack behind each task on what
+layers share, since these are served at other times in every layer (``sim.timetable``).
 """
 
 from __future__ import annotations
@@ -38,6 +38,9 @@ _SLACK = TOLERANCE / 3
 _PATIENCE = 12
 """Completions in which a state of a folded stream recurs; most take two or three."""
 
+_TRIES = 2
+"""Plans that are tried: that of the first layers alone, and that of the folded stream itself."""
+
 _ENDLESS = Resource("rest", "rest", Place(), servers=2**30)
 """What delays wait for."""
 
@@ -46,7 +49,7 @@ class FoldedLoop(NamedTuple):
     """A folded closed loop that has settled at the least interval.
 
     Args: start: (tasks,) of an inference in the whole graph; completions: simulated; can_be_kept: whether
-        all layers can keep the plan.
+        it has settled as planned, and all layers can keep the plan.
     """
 
     start: NDArray[np.int64]
@@ -83,20 +86,30 @@ def folded_loop(
     period = math.ceil(interval_cycles)
     if period > interval_cycles * (1 + TOLERANCE):
         return None
-    planned = _planned(chain, first, alone, in_flight, period)
-    if planned is None:
-        return None
-    folded, inside = planned.folded, in_flight - planned.folded.left_out
-    warm = warm_loop(folded.start, inside, interval_cycles)
-    remember = remembered(folded.graph, interval_cycles)
-    run = engine(folded.graph, in_flight=inside, keep=1, warm=warm, remember=remember)
-    if settle_fastest(run, inside, interval_cycles, _PATIENCE) is None:
-        return None
-    settled = FirstLayers(first.graph, run.last_start()[: first.tasks])
-    if not planned.can_be_kept:
-        planned = _planned(chain, settled, alone, in_flight, period)
-    start = continued(chain.graph, settled.start, alone)
-    return FoldedLoop(start, len(run.left), planned is not None and planned.can_be_kept)
+    slack = math.ceil(_SLACK * period)
+    completions = 0
+    trusted = False
+    for _ in range(_TRIES):
+        planned = _planned(chain, first, alone, in_flight, period, slack)
+        if planned is None:
+            return None
+        folded, inside = planned.folded, in_flight - planned.folded.left_out
+        warm = warm_loop(folded.start, inside, interval_cycles)
+        remember = remembered(folded.graph, interval_cycles)
+        run = engine(folded.graph, in_flight=inside, keep=1, warm=warm, remember=remember)
+        if settle_fastest(run, inside, interval_cycles, _PATIENCE) is None:
+            return None
+        completions += len(run.left)
+        settled = first._replace(start=run.last_start()[: first.tasks])
+        apart = (settled.start - first.start)[chain.layers.begin(0) :]
+        steady = abs(run.left[-1] - run.left[-2] - period) <= 3 * slack
+        as_planned = bool(np.ptp(apart) <= 3 * slack) and steady
+        first = settled
+        trusted = planned.can_be_kept and as_planned
+        if trusted:
+            break
+    start = continued(chain.graph, first.start, alone)
+    return FoldedLoop(start, completions, trusted)
 
 
 class _Planned(NamedTuple):
@@ -107,13 +120,12 @@ class _Planned(NamedTuple):
 
 
 def _planned(
-    chain: Chain, first: FirstLayers, alone: NDArray[np.int64], in_flight: int, period: int
+    chain: Chain, first: FirstLayers, alone: NDArray[np.int64], in_flight: int, period: int, slack: int
 ) -> _Planned | None:
     """The plan that the first layers show, in the folded graph.
 
     Returns: None where the folded graph would hold no inference, or cannot be planned.
     """
-    slack = math.ceil(_SLACK * period)
     plan = _plan(chain, first, alone, slack)
     leaves = int(plan[-1]) + slack
     enters = leaves - in_flight * period

@@ -7,8 +7,8 @@ graph with many equal layers is folded (``sim.folded``): its first layers run in
 others share with them. When a state recurs there at the least interval that the machine allows, and all
 layers can keep the schedule that it shows, no stream can be faster, and that is the stream. Other graphs
 with equal layers begin in a state that ``sim.warm`` guesses; when a state recurs from there at the least
-interval, none can be faster either. If not, they begin anew in an empty machine, as all others do. (A loop may
-have several settled states. From an empty machine it may need more in flight to come to one as fast.)
+interval, none can be faster either. If not, they begin anew in an empty machine, as all others do. (A loop
+may have several settled states. From an empty machine it may need more in flight to come to one as fast.)
 
 How many in flight. Three bounds keep the search short: with k in flight and each inference inside for W
 cycles, the mean interval is W / k (Little's law); it is at least the time for which an inference holds the
@@ -50,9 +50,10 @@ class Stream:
 
     Args: in_flight: inferences inside at any time; interval_cycles: mean time between two that leave;
         busy_cycles: (queues,) for which an inference holds each queue, see ``engine.Queues``;
-        completions: simulated in this loop, or in the folded one; converged: whether the interval settled; start, finish:
-        (tasks,) cycles of the inference that left last; searched: whether ``auto`` looked at all the
-        numbers in flight that it wanted to, or stopped for the time that it takes.
+        completions: simulated in this loop, or in the folded one; converged: whether the interval
+        settled; start, finish: (tasks,) cycles of the inference that left last; searched: whether
+        ``auto`` looked at all the numbers in flight that it wanted to, or stopped for the time that it
+        takes.
     """
 
     in_flight: int

@@ -19,8 +19,8 @@ from archsim.sim.fast_engine import program_of
 from archsim.sim.fast_layout import Int32, Int64
 from archsim.task_graph import JOIN, TaskGraph
 
-_MOST_SERVED = 3
-"""Times that all tasks may be served before a timetable is taken to be one that cannot be kept."""
+_MOST_SERVED = 6
+"""Times that all tasks may be served or moved before a timetable is taken to be one that cannot be kept."""
 
 _crossings = Native("archsim.sim.fast_timetable", "crossings")
 _keep = Native("archsim.sim.fast_timetable", "keep")
@@ -30,9 +30,10 @@ class Lines(NamedTuple):
     """The queues of a machine in the order in which they serve the tasks that start in one period.
 
     Args: first: (queues + 1,) places in ``order`` at which each queue begins; order: (tasks,) by queue and by
-        when in a period they start; servers: (queues,); queue: (tasks,) -1 for a join; turn: (tasks,) by
-        how many periods the inference of each task is behind the one that enters; earlier: (far edges of
-        rows,) cycles by which the inferences are apart that these lead from and to.
+        when in a period they start; servers: (queues,) no more than its tasks can hold; queue: (tasks,) -1
+        for a join; turn: (tasks,) by how many periods the inference of each task is behind the one that
+        enters; earlier: (far edges of rows,) cycles by which the inferences are apart that these lead from
+        and to; laps: periods, begun ones counted, for which a task holds a server at most.
     """
 
     first: Int64
@@ -41,6 +42,7 @@ class Lines(NamedTuple):
     queue: Int64
     turn: Int64
     earlier: Int64
+    laps: int
 
 
 class Room(NamedTuple):
@@ -62,7 +64,7 @@ def crossings(graph: TaskGraph, resources: NDArray[np.bool_]) -> NDArray[np.int6
 
 
 def can_be_kept(graph: TaskGraph, start: NDArray[np.int64], period: int) -> bool:
-    """Whether a timetable can be kept when tasks are put off a little, which is done.
+    """Whether a timetable can be kept when tasks are put off, which is done.
 
     Args: start: (tasks,) everything is after what it waits for; period: cycles from inference to inference.
     """
@@ -76,6 +78,10 @@ def can_be_kept(graph: TaskGraph, start: NDArray[np.int64], period: int) -> bool
     order.sort()
     first = np.cumsum(np.bincount(queue - JOIN, minlength=len(queues.resource) + 1))
     servers = np.array([resource.servers for resource in queues.resources], dtype=np.int64)
+    if (np.bincount(queue - JOIN, graph.occupancy, len(servers) + 1)[1:] > servers * period).any():
+        return False
+    laps = max(1, -(-int(graph.occupancy.max()) // period))
+    servers = np.minimum(servers, laps * np.diff(first))
     lines = Lines(
         first=first,
         order=(order & (1 << bits) - 1).astype(np.int32),
@@ -83,9 +89,10 @@ def can_be_kept(graph: TaskGraph, start: NDArray[np.int64], period: int) -> bool
         queue=queue,
         turn=turn,
         earlier=program.later[:, 1].astype(np.int64) * period,
+        laps=laps,
     )
     room = Room(
-        free=np.empty(int(np.minimum(servers, np.diff(first)).max(initial=0)), dtype=np.int64),
+        free=np.empty(int(servers.max(initial=0)), dtype=np.int64),
         late=np.empty(len(servers), dtype=np.int32),
         is_late=np.zeros(len(servers), dtype=np.uint8),
         moved=np.empty(len(graph), dtype=np.int32),

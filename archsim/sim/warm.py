@@ -1,10 +1,10 @@
 """Where a stream may begin: the guess at its settled state that saves filling an empty machine.
 
 A pipeline of many equal layers is filled by as many inferences, and what it then does for ever shows in its
-first layers long before. So a few inferences are let into the first layers of the graph. When one of them goes
-through the first of the equal layers as the one before it did, an interval later, all others are taken to be
-passed like that one, and the inferences of a closed loop stand one interval behind each other. Nothing rests
-on the guess: a machine runs on from there, and says when it has settled.
+first layers long before. So a few inferences are let into the first layers of the graph. When one of them
+goes through the first of the equal layers as the one before it did, an interval later, all others are taken
+to be passed like that one, and the inferences of a closed loop stand one interval behind each other. Nothing
+rests on the guess: a machine runs on from there, and says when it has settled.
 """
 
 from __future__ import annotations
@@ -150,16 +150,14 @@ def _settled(run: Engine, layer: slice, interval_cycles: float) -> NDArray[np.in
 
 def _one_way(graph: TaskGraph, alike: Alike) -> bool:
     """Whether nothing up to the first layer waits for what comes behind the next."""
-    return not any(
-        _leads(edges, range(alike.begin(2), len(graph)), range(alike.begin(1)))
-        for edges in (graph.on_finish, graph.on_start)
-    )
+    later = _between(graph, range(alike.begin(2), len(graph)), range(alike.begin(1)))
+    return bool((later > 0).all())
 
 
 def _shared_with_the_first(graph: TaskGraph, alike: Alike) -> int:
     """The first tasks, up to the last one of the second layer that uses what it shares with the first alone.
 
-    All of the second layer, where there is no such task, or where these wait for what comes after.
+    All of the second layer, where there is no such task, or where one waits for what comes after.
     """
     begin, end = alike.begin(1), alike.begin(2)
     used = np.zeros((3, len(graph.resources) + 1), dtype=bool)
@@ -169,18 +167,17 @@ def _shared_with_the_first(graph: TaskGraph, alike: Alike) -> int:
     shared[JOIN] = False
     (those,) = np.nonzero(shared[graph.resource[begin:end]])
     last = begin + int(those[-1]) + 1 if len(those) else end
-    back = any(
-        _leads(edges, range(last, end), range(begin, last)) for edges in (graph.on_finish, graph.on_start)
-    )
-    return end if back else last
+    return end if len(_between(graph, range(last, end), range(begin, last))) else last
 
 
-def _leads(edges: Edges, sources: range, targets: range) -> bool:
-    """Whether any of some tasks waits for any of others, of the same inference."""
-    some = slice(int(edges.first[sources.start]), int(edges.first[sources.stop]))
-    target = edges.target[some]
-    back = (target >= targets.start) & (target < targets.stop) & (edges.distance[some] == 0)
-    return bool(back.any())
+def _between(graph: TaskGraph, sources: range, targets: range) -> NDArray[np.int32]:
+    """The distances of the edges from some tasks to others."""
+    distances = []
+    for edges in (graph.on_finish, graph.on_start):
+        some = slice(int(edges.first[sources.start]), int(edges.first[sources.stop]))
+        target = edges.target[some]
+        distances.append(edges.distance[some][(target >= targets.start) & (target < targets.stop)])
+    return np.concatenate(distances)
 
 
 def consistent(
