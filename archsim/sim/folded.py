@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -32,8 +31,9 @@ from archsim.sim.timetable import can_be_kept, crossings
 from archsim.sim.warm import FirstLayers, continued, step, warm_loop
 from archsim.task_graph import JOIN, Place, Resource, TaskGraph
 
-_SLACK = TOLERANCE / 3
-"""Of an interval, behind each task on what layers share."""
+_NEAR = 3
+_SLACK = TOLERANCE / _NEAR
+"""Of an interval, behind each task on what layers share; what is ``_NEAR`` as much apart is as planned."""
 
 _PATIENCE = 12
 """Completions in which a state of a folded stream recurs; most take two or three."""
@@ -101,11 +101,10 @@ def folded_loop(
             return None
         completions += len(run.left)
         settled = first._replace(start=run.last_start()[: first.tasks])
-        apart = (settled.start - first.start)[chain.layers.begin(0) :]
-        steady = abs(run.left[-1] - run.left[-2] - period) <= 3 * slack
-        as_planned = bool(np.ptp(apart) <= 3 * slack) and steady
+        apart = np.ptp((settled.start - first.start)[chain.layers.begin(0) :])
+        steady = abs(run.left[-1] - run.left[-2] - period)
         first = settled
-        trusted = planned.can_be_kept and as_planned
+        trusted = planned.can_be_kept and max(int(apart), steady) <= _NEAR * slack
         if trusted:
             break
     start = continued(chain.graph, first.start, alone)
@@ -167,41 +166,38 @@ def fold(chain: Chain, tasks: int, start: NDArray[np.int64], period: int) -> Fol
         in the settled stream; period: cycles from inference to inference.
     """
     graph, layers = chain.graph, chain.layers
-    last_layer, behind, exit_ = layers.begin(layers.copies - 1), layers.begin(layers.copies), graph.exit
-    used = np.zeros(len(graph.resources) + 1, dtype=bool)
-    used[graph.resource[:tasks]] = used[graph.resource[behind:]] = True
-    used[JOIN] = False
-    shown = np.arange(tasks, behind, dtype=np.int32)[used[graph.resource[tasks:behind]]]
+    last_layer, behind = layers.begin(layers.copies - 1), layers.begin(layers.copies)
     both = graph.on_finish, graph.on_start
     before = [_between(edges, range(tasks), range(tasks)) for edges in both]
-    into = [_between(edges, range(last_layer, behind), range(behind, exit_)) for edges in both]
-    after = [_between(edges, range(behind, exit_), range(behind, exit_)) for edges in both]
-    # what is left out and shown, after the start of the same task of the first layer; and what the rest waits
-    # for, after its finish or its start
-    delayed = [shown, into[0].source, into[1].source]
-    like = [layers.begin(0) + (some - layers.begin(0)) % layers.tasks for some in delayed]
-    cycles = [start[some] - start[same] for some, same in zip(delayed, like, strict=True)]
-    shortest = min((int(some.min()) for some in cycles[1:] if len(some)), default=0)
+    into = [_between(edges, range(last_layer, behind), range(behind, graph.exit)) for edges in both]
+    after = [_between(edges, range(behind, graph.exit), range(behind, graph.exit)) for edges in both]
+    shown = _shown(chain, tasks)
+    delays = [
+        _Delays.of(chain, start, shown, graph.on_start),
+        _Delays.of(chain, start, into[0].source, graph.on_finish),
+        _Delays.of(chain, start, into[1].source, graph.on_start),
+    ]
     # two intervals are left, so that all that is shown is over when an inference leaves
+    shortest = min((int(each.cycles.min()) for each in delays[1:] if len(each.cycles)), default=0)
     left_out = max(0, shortest // period - 2)
-    cycles = [cycles[0] % period, *(some - left_out * period for some in cycles[1:])]
-    ends_of = np.cumsum([tasks + len(shown), *map(len, delayed)])
-    delays = [np.arange(begin, end, dtype=np.int32) for begin, end in pairwise(ends_of)]
-    rest = int(ends_of[-1]) - behind
-    last = exit_ + rest
-    on_finish = joined(
-        before[0],
-        _edges(like[1], delays[1]),
-        _edges(delays[0], np.arange(tasks, ends_of[0], dtype=np.int32)),
-        _edges(delays[1], into[0].target + np.int32(rest)),
-        _edges(delays[2], into[1].target + np.int32(rest)),
-        after[0].further(rest),
+    delay = np.concatenate(
+        [delays[0].cycles % period, *(each.cycles - left_out * period for each in delays[1:])]
     )
-    on_start = joined(
-        before[1], _edges(like[0], delays[0]), _edges(like[2], delays[2]), after[1].further(rest)
+    # the first tasks, those that are shown, the delays, and the rest, which is so much further on
+    begin = tasks + len(shown)
+    rest = begin + len(delay) - behind
+    numbers = np.split(
+        np.arange(begin, begin + len(delay), dtype=np.int32),
+        np.cumsum([len(each.cycles) for each in delays])[:-1],
     )
+    targets = [np.arange(tasks, begin, dtype=np.int32), *(each.target + np.int32(rest) for each in into)]
+    finishes, starts = [before[0]], [before[1]]
+    for each, number, target in zip(delays, numbers, targets, strict=True):
+        (starts if each.edges is graph.on_start else finishes).append(_edges(each.like, number))
+        finishes.append(_edges(number, target))
+    on_finish, on_start = joined(*finishes, after[0].further(rest)), joined(*starts, after[1].further(rest))
+    last = graph.exit + rest
     _, sinks = ends(on_finish, on_start, last)
-    delay = np.concatenate(cycles)
 
     def column(values: NDArray[np.int32], of_delays: NDArray[np.int64] | int) -> NDArray[np.int32]:
         between = np.full(len(delay), of_delays, dtype=np.int32)
@@ -223,9 +219,40 @@ def fold(chain: Chain, tasks: int, start: NDArray[np.int64], period: int) -> Fol
         actions=(),
         alike=(),
     )
-    waits = np.concatenate([start[like[0]], (start + graph.latency)[like[1]], start[like[2]]])
-    starts = [start[:tasks], (waits + delay)[: len(shown)], waits, start[behind:] - left_out * period]
-    return Folded(folded, np.concatenate(starts), slice(tasks, int(ends_of[0])), left_out)
+    begins = np.concatenate([each.begin for each in delays])
+    shown_start = (begins + delay)[: len(shown)]
+    all_starts = [start[:tasks], shown_start, begins, start[behind:] - left_out * period]
+    return Folded(folded, np.concatenate(all_starts), slice(tasks, begin), left_out)
+
+
+class _Delays(NamedTuple):
+    """For how long tasks of layers that are left out are behind the same tasks of the first layer.
+
+    Args: like: (delays,) the tasks of the first layer; edges: of the finish or of the start that is waited
+        for; begin, cycles: (delays,) when that is, and how long from then on.
+    """
+
+    like: NDArray[np.int32]
+    edges: Edges
+    begin: NDArray[np.int64]
+    cycles: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, chain: Chain, start: NDArray[np.int64], delayed: NDArray[np.int32], edges: Edges) -> _Delays:
+        """Those of some tasks."""
+        begin, tasks = np.int32(chain.layers.begin(0)), np.int32(chain.layers.tasks)
+        like = begin + (delayed - begin) % tasks
+        lasts = chain.graph.latency[like] if edges is chain.graph.on_finish else 0
+        return cls(like, edges, start[like] + lasts, start[delayed] - start[like])
+
+
+def _shown(chain: Chain, tasks: int) -> NDArray[np.int32]:
+    """The tasks of layers that are left out whose resources are used by what is kept."""
+    resource, behind = chain.graph.resource, chain.layers.begin(chain.layers.copies)
+    used = np.zeros(len(chain.graph.resources) + 1, dtype=bool)
+    used[resource[:tasks]] = used[resource[behind:]] = True
+    used[JOIN] = False
+    return np.arange(tasks, behind, dtype=np.int32)[used[resource[tasks:behind]]]
 
 
 def _between(edges: Edges, sources: range, targets: range) -> EdgeRows:
