@@ -37,6 +37,10 @@ class Block(NamedTuple):
         )
 
 
+COLUMNS = Block._fields[2:]
+"""What there is of each task."""
+
+
 class EdgeBlock(NamedTuple):
     """Edges that were added together: (edges,) task numbers; where one is -1 there is no edge."""
 
@@ -199,7 +203,7 @@ def columns(blocks: Sequence[Block], repeats: Sequence[Repeat]) -> dict[str, Col
     """Each column of all tasks in one array."""
     runs = [run for run in _runs(blocks, repeats) if run.blocks]
     counts = np.concatenate([np.tile([block.tasks for block in run.blocks], run.times) for run in runs])
-    return {name: _column(name, runs, counts) for name in Block._fields[2:]}
+    return {name: _column(name, runs, counts) for name in COLUMNS}
 
 
 def _runs(blocks: Sequence[Block], repeats: Sequence[Repeat]) -> Iterator[_Run]:
@@ -252,6 +256,11 @@ class EdgeRows(NamedTuple):
     source: Column
     target: Column
     distance: Column
+
+    @classmethod
+    def of(cls, source: Column, target: Column) -> EdgeRows:
+        """Edges within an inference."""
+        return cls(source, target, np.zeros_like(source))
 
     def part(self, which: slice | NDArray[np.generic]) -> EdgeRows:
         """Some of them."""
@@ -321,6 +330,14 @@ class Edges:
     first: NDArray[np.int64]
     target: NDArray[np.int32]
     distance: NDArray[np.int32]
+
+    def between(self, sources: range, targets: range) -> EdgeRows:
+        """Those from some tasks to others."""
+        some = slice(int(self.first[sources.start]), int(self.first[sources.stop]))
+        counts = np.diff(self.first[sources.start : sources.stop + 1])
+        source = np.repeat(np.arange(sources.start, sources.stop, dtype=np.int32), counts)
+        rows = EdgeRows(source, self.target[some], self.distance[some])
+        return rows.part((rows.target >= targets.start) & (rows.target < targets.stop))
 
 
 def ends(

@@ -9,7 +9,7 @@ not exist for the first ``d`` inferences. All times are integer cycles of the sy
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
 from archsim.graph_blocks import (
+    COLUMNS,
     ActionCount,
     Block,
     Copy,
@@ -144,6 +145,14 @@ class TaskGraph:
     def exit(self) -> int:
         """The task that depends on all others of an inference."""
         return len(self) - 1
+
+    def chosen(self, tasks: NDArray[np.integer[Any]], on_finish: Edges, on_start: Edges) -> TaskGraph:
+        """A graph of some of the tasks, without their actions.
+
+        Args: tasks: in their new order, the exit last; on_finish, on_start: their edges.
+        """
+        some = {name: getattr(self, name)[tasks] for name in COLUMNS}
+        return replace(self, **some, on_finish=on_finish, on_start=on_start, actions=(), alike=())
 
     def busy_cycles(self) -> NDArray[np.int64]:
         """(resources,) cycles for which one inference holds each resource, all its copies together."""
@@ -395,11 +404,8 @@ class GraphBuilder:
         on_finish, finish_copied = edge_rows(self._edges, self._repeats, from_start=False)
         on_start, start_copied = edge_rows(self._edges, self._repeats, from_start=True)
         roots, sinks = ends(on_finish, on_start, leaving, finish_copied, start_copied)
-        outer = [
-            EdgeRows(np.zeros_like(roots), roots, np.zeros_like(roots)),
-            EdgeRows(sinks, np.full_like(sinks, leaving), np.zeros_like(sinks)),
-        ]
-        on_finish = joined(on_finish, *outer)
+        entering = EdgeRows.of(np.zeros_like(roots), roots)
+        on_finish = joined(on_finish, entering, EdgeRows.of(sinks, np.full_like(sinks, leaving)))
         return TaskGraph(
             **columns(self._blocks, self._repeats),
             on_finish=sorted_edges(on_finish, self._size, finish_copied),

@@ -7,7 +7,7 @@ as it passes two in the same way with nothing else left behind.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -71,26 +71,14 @@ class Chain:
             resource[graph.resource[there : there + layers.tasks]] = graph.resource[
                 here : here + layers.tasks
             ]
-        turn = graph.turn.copy()
-        turn[last : last + layers.tasks] = graph.turn[head : head + layers.tasks]
-
-        def column(values: NDArray[np.int32]) -> NDArray[np.int32]:
-            return np.concatenate([values[:head], values[last:]])
-
-        return replace(
-            graph,
-            resource=np.concatenate([graph.resource[:head], resource[graph.resource[last:]]]),
-            turn=column(turn),
-            occupancy=column(graph.occupancy),
-            latency=column(graph.latency),
-            operation=column(graph.operation),
-            token=column(graph.token),
-            pu=column(graph.pu),
+        few = graph.chosen(
+            np.append(np.arange(head), np.arange(last, len(graph))),
             on_finish=_without(graph.on_finish, head, further, graph.exit),
             on_start=_without(graph.on_start, head, further, graph.exit),
-            actions=(),
-            alike=(),
         )
+        few.resource[head:] = resource[graph.resource[last:]]
+        few.turn[head : head + layers.tasks] = graph.turn[head : head + layers.tasks]
+        return few
 
 
 def most_alike(graph: TaskGraph) -> Alike | None:

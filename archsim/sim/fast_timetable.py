@@ -7,7 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from archsim.sim.fast_kernel import compiled, inlined
-from archsim.sim.fast_layout import EXIT, FAR, FINISH, LATENCY, NEVER, OCCUPANCY, ROW, START, Int64, Program
+from archsim.sim.fast_layout import EXIT, FINISH, LATENCY, NEVER, OCCUPANCY, ROW, START, Int64, Program
+from archsim.sim.fast_warm import waits_since
 from archsim.sim.timetable import Lines, Room
 
 
@@ -19,14 +20,11 @@ def crossings(program: Program, shared: Int64, found: Int64) -> int:
     """
     for task in range(len(found)):
         row, count = program.place[task, ROW], found[task] + shared[task]
-        for edge in range(program.row[row, FINISH], program.row[row + 1, FINISH]):
-            target = task + program.edge[edge]
-            if program.edge[edge] < EXIT and target < len(found):
-                found[target] = max(found[target], count)
-        for edge in range(program.row[row, START], program.row[row + 1, START]):
-            target = task + program.edge[edge]
-            if program.edge[edge] < EXIT and target < len(found):
-                found[target] = max(found[target], count)
+        for column in (FINISH, START):
+            for edge in range(program.row[row, column], program.row[row + 1, column]):
+                target = task + program.edge[edge]
+                if program.edge[edge] < EXIT and target < len(found):
+                    found[target] = max(found[target], count)
     return 0
 
 
@@ -103,11 +101,7 @@ def _follow(program, lines, room, start, moved, late, left):  # type: ignore[no-
         for column in (FINISH, START):
             happens = start[task] + (program.row[row, LATENCY] if column == FINISH else 0)
             for edge in range(program.row[row, column], program.row[row + 1, column]):
-                ahead, since = np.int64(program.edge[edge]), happens
-                if ahead >= FAR:
-                    since -= lines.earlier[ahead - FAR]
-                    ahead = np.int64(program.later[ahead - FAR, 0])
-                target = program.exit if ahead == EXIT else task + ahead
+                target, since = waits_since(program, task, edge, happens, lines.earlier)
                 if start[target] < since:
                     start[target] = since
                     if not room.is_moved[target]:

@@ -175,6 +175,19 @@ def _queue(program: Program, run: Progress, loop: Loop, ready: int) -> None:
     run.counters[DIRTY] = dirty
 
 
+@inlined
+def waits_since(program, task, edge, happens, earlier):  # type: ignore[no-untyped-def]
+    """The target of an edge, and when what it waits for happens in its inference's time.
+
+    Args: happens: in the time of the inference of the source; earlier: as of ``put_off``.
+    """
+    ahead, since = np.int64(program.edge[edge]), happens
+    if ahead >= FAR:
+        since -= earlier[ahead - FAR]
+        ahead = np.int64(program.later[ahead - FAR, 0])
+    return program.exit if ahead == EXIT else task + ahead, since
+
+
 @compiled
 def put_off(program: Program, start: Int64, earlier: Int64, passes: int) -> int:
     """Put off what would start before something that it waits for, in so many passes over all tasks.
@@ -190,11 +203,7 @@ def put_off(program: Program, start: Int64, earlier: Int64, passes: int) -> int:
             for column in (FINISH, START):
                 happens = start[task] + (program.row[row, LATENCY] if column == FINISH else 0)
                 for edge in range(program.row[row, column], program.row[row + 1, column]):
-                    ahead, since = np.int64(program.edge[edge]), happens
-                    if ahead >= FAR:
-                        since -= earlier[ahead - FAR]
-                        ahead = np.int64(program.later[ahead - FAR, 0])
-                    target = program.exit if ahead == EXIT else task + ahead
+                    target, since = waits_since(program, task, edge, happens, earlier)
                     if start[target] < since:
                         start[target] = since
                         late += 1

@@ -41,6 +41,9 @@ _PATIENCE = 12
 _TRIES = 2
 """Plans that are tried: that of the first layers alone, and that of the folded stream itself."""
 
+_LONGEST_PERIOD = 2**29
+"""Cycles, of which a few fit into the 32 bits of a delay."""
+
 _ENDLESS = Resource("rest", "rest", Place(), servers=2**30)
 """What delays wait for."""
 
@@ -84,7 +87,7 @@ def folded_loop(
     Returns: None where it does not settle at that interval.
     """
     period = math.ceil(interval_cycles)
-    if period > interval_cycles * (1 + TOLERANCE):
+    if period > min(interval_cycles * (1 + TOLERANCE), _LONGEST_PERIOD):
         return None
     slack = math.ceil(_SLACK * period)
     completions = 0
@@ -168,9 +171,9 @@ def fold(chain: Chain, tasks: int, start: NDArray[np.int64], period: int) -> Fol
     graph, layers = chain.graph, chain.layers
     last_layer, behind = layers.begin(layers.copies - 1), layers.begin(layers.copies)
     both = graph.on_finish, graph.on_start
-    before = [_between(edges, range(tasks), range(tasks)) for edges in both]
-    into = [_between(edges, range(last_layer, behind), range(behind, graph.exit)) for edges in both]
-    after = [_between(edges, range(behind, graph.exit), range(behind, graph.exit)) for edges in both]
+    before = [edges.between(range(tasks), range(tasks)) for edges in both]
+    into = [edges.between(range(last_layer, behind), range(behind, graph.exit)) for edges in both]
+    after = [edges.between(range(behind, graph.exit), range(behind, graph.exit)) for edges in both]
     shown = _shown(chain, tasks)
     delays = [
         _Delays.of(chain, start, shown, graph.on_start),
@@ -193,31 +196,24 @@ def fold(chain: Chain, tasks: int, start: NDArray[np.int64], period: int) -> Fol
     targets = [np.arange(tasks, begin, dtype=np.int32), *(each.target + np.int32(rest) for each in into)]
     finishes, starts = [before[0]], [before[1]]
     for each, number, target in zip(delays, numbers, targets, strict=True):
-        (starts if each.edges is graph.on_start else finishes).append(_edges(each.like, number))
-        finishes.append(_edges(number, target))
+        (starts if each.edges is graph.on_start else finishes).append(EdgeRows.of(each.like, number))
+        finishes.append(EdgeRows.of(number, target))
     on_finish, on_start = joined(*finishes, after[0].further(rest)), joined(*starts, after[1].further(rest))
     last = graph.exit + rest
     _, sinks = ends(on_finish, on_start, last)
 
-    def column(values: NDArray[np.int32], of_delays: NDArray[np.int64] | int) -> NDArray[np.int32]:
-        between = np.full(len(delay), of_delays, dtype=np.int32)
-        return np.concatenate([values[:tasks], values[shown], between, values[behind:]])
-
-    folded = replace(
-        graph,
-        resource=column(graph.resource, len(graph.resources)),
-        turn=column(graph.turn, 0),
-        occupancy=column(graph.occupancy, 0),
-        latency=column(graph.latency, delay),
-        operation=column(graph.operation, int(graph.operation[-1])),
-        token=column(graph.token, -1),
-        pu=column(graph.pu, -1),
-        on_finish=sorted_edges(joined(on_finish, _edges(sinks, np.full_like(sinks, last))), last + 1),
+    folded = graph.chosen(
+        # delays are made of exits, which are joins of no time
+        np.concatenate(
+            [np.arange(tasks), shown, np.full(len(delay), graph.exit), np.arange(behind, len(graph))]
+        ),
+        on_finish=sorted_edges(joined(on_finish, EdgeRows.of(sinks, np.full_like(sinks, last))), last + 1),
         on_start=sorted_edges(on_start, last + 1),
-        resources=(*graph.resources, _ENDLESS),
-        turns=np.append(graph.turns, np.int32(0)),
-        actions=(),
-        alike=(),
+    )
+    folded.resource[begin : begin + len(delay)] = len(graph.resources)
+    folded.latency[begin : begin + len(delay)] = delay
+    folded = replace(
+        folded, resources=(*graph.resources, _ENDLESS), turns=np.append(graph.turns, np.int32(0))
     )
     begins = np.concatenate([each.begin for each in delays])
     shown_start = (begins + delay)[: len(shown)]
@@ -253,17 +249,3 @@ def _shown(chain: Chain, tasks: int) -> NDArray[np.int32]:
     used[resource[:tasks]] = used[resource[behind:]] = True
     used[JOIN] = False
     return np.arange(tasks, behind, dtype=np.int32)[used[resource[tasks:behind]]]
-
-
-def _between(edges: Edges, sources: range, targets: range) -> EdgeRows:
-    """The edges from some tasks to others."""
-    some = slice(int(edges.first[sources.start]), int(edges.first[sources.stop]))
-    each = np.arange(sources.start, sources.stop, dtype=np.int32)
-    source = np.repeat(each, np.diff(edges.first[sources.start : sources.stop + 1]))
-    rows = EdgeRows(source, edges.target[some], edges.distance[some])
-    return rows.part((rows.target >= targets.start) & (rows.target < targets.stop))
-
-
-def _edges(source: NDArray[np.int32], target: NDArray[np.int32]) -> EdgeRows:
-    """Edges within an inference."""
-    return EdgeRows(source, target, np.zeros_like(target))

@@ -74,6 +74,8 @@ def can_be_kept(graph: TaskGraph, start: NDArray[np.int64], period: int) -> bool
     program, queue = program_of(graph), queues.dealt(0)
     turn = start // period
     bits = len(graph).bit_length()
+    if (len(queues.resource) + 1) * period >= 1 << 63 - bits:
+        return False  # too long to be put in order
     order = ((queue + 1) * period + start - turn * period << bits) + np.arange(len(graph))
     order.sort()
     first = np.cumsum(np.bincount(queue - JOIN, minlength=len(queues.resource) + 1))

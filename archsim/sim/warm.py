@@ -10,13 +10,12 @@ rests on the guess: a machine runs on from there, and says when it has settled.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.graph_blocks import EdgeRows, Edges, ends, joined, sorted_edges
+from archsim.graph_blocks import EdgeRows, ends, joined, sorted_edges
 from archsim.sim.chain import most_alike
 from archsim.sim.engine import Engine, Warm
 from archsim.sim.fast_engine import put_off
@@ -102,36 +101,16 @@ def warm_loop(start: NDArray[np.int64], in_flight: int, interval_cycles: float) 
 
 def first_tasks(graph: TaskGraph, tasks: int) -> TaskGraph:
     """The first ``tasks`` of a graph, without their actions, and an exit."""
-    on_finish, on_start = _within(graph.on_finish, tasks), _within(graph.on_start, tasks)
+    on_finish, on_start = (
+        edges.between(range(tasks), range(tasks)) for edges in (graph.on_finish, graph.on_start)
+    )
     _, sinks = ends(on_finish, on_start, tasks)
-    leaving = EdgeRows(sinks, np.full_like(sinks, tasks), np.zeros_like(sinks))
-    on_finish = joined(on_finish, leaving)
-
-    def column(all_tasks: NDArray[np.int32]) -> NDArray[np.int32]:
-        return np.append(all_tasks[:tasks], all_tasks[-1])
-
-    return replace(
-        graph,
-        resource=column(graph.resource),
-        turn=column(graph.turn),
-        occupancy=column(graph.occupancy),
-        latency=column(graph.latency),
-        operation=column(graph.operation),
-        token=column(graph.token),
-        pu=column(graph.pu),
+    on_finish = joined(on_finish, EdgeRows.of(sinks, np.full_like(sinks, tasks)))
+    return graph.chosen(
+        np.append(np.arange(tasks), graph.exit),
         on_finish=sorted_edges(on_finish, tasks + 1),
         on_start=sorted_edges(on_start, tasks + 1),
-        actions=(),
-        alike=(),
     )
-
-
-def _within(edges: Edges, tasks: int) -> EdgeRows:
-    """The edges between the first tasks."""
-    count = int(edges.first[tasks])
-    source = np.repeat(np.arange(tasks, dtype=np.int32), np.diff(edges.first[: tasks + 1]))
-    inside = edges.target[:count] < tasks
-    return EdgeRows(source[inside], edges.target[:count][inside], edges.distance[:count][inside])
 
 
 def _settled(run: Engine, layer: slice, interval_cycles: float) -> NDArray[np.int64] | None:
@@ -172,12 +151,8 @@ def _shared_with_the_first(graph: TaskGraph, alike: Alike) -> int:
 
 def _between(graph: TaskGraph, sources: range, targets: range) -> NDArray[np.int32]:
     """The distances of the edges from some tasks to others."""
-    distances = []
-    for edges in (graph.on_finish, graph.on_start):
-        some = slice(int(edges.first[sources.start]), int(edges.first[sources.stop]))
-        target = edges.target[some]
-        distances.append(edges.distance[some][(target >= targets.start) & (target < targets.stop)])
-    return np.concatenate(distances)
+    both = (edges.between(sources, targets) for edges in (graph.on_finish, graph.on_start))
+    return joined(*both).distance
 
 
 def consistent(

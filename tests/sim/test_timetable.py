@@ -237,6 +237,13 @@ def test_a_server_that_is_busy_all_the_time() -> None:
     assert kept(on_one([3, 4, 3]), [5, 6, 0], 10) == [5, 8, 2]
 
 
+def test_a_period_that_is_too_long_to_put_tasks_in_order() -> None:
+    # one queue, and joins; three tasks, numbers of 2 bits: 2 * period is to fit into 61 bits
+    graph = on_one([3])
+    assert kept(graph, [0], 2**60 - 1) == [0]
+    assert kept(graph, [0], 2**60) is None
+
+
 def test_a_server_that_is_busier_than_the_period() -> None:
     # 6 + 5 > 10 cycles: a cycle later with every inference
     assert kept(on_one([6, 5]), [0, 5], 10) is None
