@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 Column = NDArray[np.int32]
 Numbers = NDArray[np.integer[Any]] | int
+
+_NONE: Column = np.zeros(0, dtype=np.int32)
 
 
 class Block(NamedTuple):
@@ -80,19 +83,35 @@ class ActionCount(NamedTuple):
         for first in self.firsts.tolist():
             yield self._replace(first=first, copies=1, stride=0)
 
-    def leads(self, other: ActionCount, tasks: int) -> bool:
+
+class ActionBlock(NamedTuple):
+    """How often tasks that were added together do each action: numbers as in ``ActionCount``."""
+
+    first: int
+    tasks: int
+    numbers: Mapping[str, NDArray[Any] | float]
+    copies: int = 1
+    stride: int = 0
+
+    def leads(self, other: ActionBlock, tasks: int) -> bool:
         """Whether ``other`` is the same that many tasks further on."""
-        return (
-            self.first + tasks == other.first
-            and self.tasks == other.tasks
-            and self.action == other.action
-            and self.copies == other.copies == 1
-            and _equal(self.count, other.count)
+        if (self.first + tasks, self.tasks, 1, 1) != (other.first, other.tasks, self.copies, other.copies):
+            return False
+        return self.numbers is other.numbers or (
+            list(self.numbers) == list(other.numbers)
+            and all(map(_equal, self.numbers.values(), other.numbers.values()))
         )
 
-    def repeated(self, repeat: Repeat) -> ActionCount:
+    def repeated(self, repeat: Repeat) -> ActionBlock:
         """The same with its copies."""
-        return ActionCount(self.first, self.tasks, self.action, self.count, 1 + repeat.copies, repeat.tasks)
+        return ActionBlock(self.first, self.tasks, self.numbers, 1 + repeat.copies, repeat.tasks)
+
+    def counts(self) -> Iterator[ActionCount]:
+        """Each action by itself."""
+        first, tasks, numbers, copies, stride = self
+        for action, number in numbers.items():
+            count = number.astype(np.float64, copy=False) if isinstance(number, np.ndarray) else float(number)
+            yield ActionCount(first, tasks, action, count, copies, stride)
 
 
 class Stretch(NamedTuple):
@@ -100,7 +119,7 @@ class Stretch(NamedTuple):
 
     blocks: list[Block]
     edges: list[EdgeBlock]
-    actions: list[ActionCount]
+    actions: list[ActionBlock]
 
     @property
     def lengths(self) -> tuple[int, ...]:
@@ -168,86 +187,87 @@ def shifted(wire: Column, tasks: Numbers) -> Column:
 
 def lead(some: Sequence[EdgeBlock], others: Sequence[EdgeBlock], tasks: int) -> bool:
     """Whether as many ``others`` are the same edges that many tasks further on."""
-    alike = all(
-        one[2:] == other[2:] and len(one.source) == len(other.source)
+    if any(
+        one[2:] != other[2:] or len(one.source) != len(other.source)
         for one, other in zip(some, others, strict=True)
+    ):
+        return False
+    ends, later = (
+        np.concatenate([_NONE, *(end for block in blocks for end in block[:2])]) for blocks in (some, others)
     )
-    return alike and all(
-        np.array_equal(shifted(np.concatenate(ends), tasks), np.concatenate(later))
-        for ends, later in zip([*zip(*some, strict=True)][:2], [*zip(*others, strict=True)][:2], strict=True)
-    )
+    return bool((shifted(ends, tasks) == later).all())
 
 
 def _equal(some: Any, other: Any) -> bool:
     """Whether two columns, or numbers, are equal."""
     if some is other:
         return True
-    if isinstance(some, np.ndarray) or isinstance(other, np.ndarray):
-        return np.array_equal(some, other)
-    return bool(some == other)
+    arrays = isinstance(some, np.ndarray), isinstance(other, np.ndarray)
+    if all(arrays):
+        return some.shape == other.shape and bool((some == other).all())
+    return not any(arrays) and bool(some == other)
 
 
 class _Run(NamedTuple):
-    """Blocks that were added in a row, and their copies if they have any."""
+    """Blocks that were added in a row, and their copies if they have any.
+
+    Args: counts: tasks of each block.
+    """
 
     blocks: Sequence[Block]
-    repeat: Repeat | None = None
+    counts: NDArray[np.int64]
+    repeat: Repeat | None
 
-    @property
-    def times(self) -> int:
-        """How often they are there."""
-        return 1 + self.repeat.copies if self.repeat else 1
+    @classmethod
+    def of(cls, blocks: Sequence[Block], repeat: Repeat | None = None) -> _Run:
+        """The run of some blocks."""
+        return cls(blocks, np.array([block.tasks for block in blocks], dtype=np.int64), repeat)
 
 
-def columns(blocks: Sequence[Block], repeats: Sequence[Repeat]) -> dict[str, Column]:
-    """Each column of all tasks in one array."""
+def columns(blocks: Sequence[Block], repeats: Sequence[Repeat], tasks: int) -> dict[str, Column]:
+    """Each column of all ``tasks`` in one array."""
     runs = [run for run in _runs(blocks, repeats) if run.blocks]
-    counts = np.concatenate([np.tile([block.tasks for block in run.blocks], run.times) for run in runs])
-    return {name: _column(name, runs, counts) for name in COLUMNS}
+    return {name: _column(name, runs, tasks) for name in COLUMNS}
 
 
 def _runs(blocks: Sequence[Block], repeats: Sequence[Repeat]) -> Iterator[_Run]:
     """All blocks, in turn without copies and with them."""
     done = 0
     for repeat in repeats:
-        yield _Run(blocks[done : repeat.begin.blocks])
-        yield _Run(blocks[repeat.begin.blocks : repeat.end.blocks], repeat)
+        yield _Run.of(blocks[done : repeat.begin.blocks])
+        yield _Run.of(blocks[repeat.begin.blocks : repeat.end.blocks], repeat)
         done = repeat.end.blocks
-    yield _Run(blocks[done:])
+    yield _Run.of(blocks[done:])
 
 
-def _column(name: str, runs: Sequence[_Run], counts: NDArray[np.int64]) -> Column:
-    """One number or one each of all blocks and their copies, in one array.
-
-    Args: counts: tasks of each block and each copy.
-    """
+def _column(name: str, runs: Sequence[_Run], tasks: int) -> Column:
+    """One number or one each of all blocks and their copies, in one array."""
     number = Block._fields.index(name)
-    column = np.repeat(np.concatenate([_single(name, number, run).ravel() for run in runs]), counts)
-    for run in runs:
-        first, last = run.blocks[0].first, run.blocks[-1]
-        tasks = last.first + last.tasks - first
-        several = [block for block in run.blocks if not isinstance(block[number], int)]
-        for block in several:
-            column[block.first : block.first + block.tasks] = block[number]
-        if several and run.repeat:
-            rows = column[first : first + run.times * tasks].reshape(run.times, tasks)
-            rows[1:] = rows[0]
+    column = np.empty(tasks, dtype=np.int32)
+    for blocks, counts, repeat in runs:
+        first, last = blocks[0].first, blocks[-1]
+        own = column[first : last.first + last.tasks]
+        values = [block[number] for block in blocks]
+        # 0 where the tasks of a block have one each, which follow
+        single = np.array([value if isinstance(value, int) else 0 for value in values], dtype=np.int32)
+        own[:] = single.repeat(counts)
+        for block, value in zip(blocks, values, strict=True):
+            if not isinstance(value, int):
+                column[block.first : block.first + block.tasks] = value
+        if repeat:
+            copies = column[first + len(own) :][: repeat.copies * len(own)].reshape(repeat.copies, len(own))
+            other = _in_copies(name, single, repeat)
+            copies[:] = own if other is None else other.repeat(counts, axis=1)
     return column
 
 
-def _single(name: str, number: int, run: _Run) -> Column:
-    """(times, blocks) what blocks and their copies have one number of, 0 where they have one each."""
-    values = [block[number] if isinstance(block[number], int) else 0 for block in run.blocks]
-    single = np.array(values, dtype=np.int32)
-    if run.repeat is None:
-        return single
+def _in_copies(name: str, single: Column, repeat: Repeat) -> Column | None:
+    """(copies, blocks) what copies of blocks have in place of one number; None where they have the same."""
     if name == "resource":
-        return np.vstack([single, run.repeat.resources[:, single]])
+        return repeat.resources[:, single]
     if name == "operation":
-        return np.vstack([single, run.repeat.operations[:, single]])
-    if name == "pu":
-        return np.vstack([single, shifted(single, run.repeat.pus[:, None])])
-    return np.tile(single, (run.times, 1))
+        return repeat.operations[:, single]
+    return shifted(single, repeat.pus[:, None]) if name == "pu" else None
 
 
 class EdgeRows(NamedTuple):
@@ -296,22 +316,28 @@ def edge_rows(
     Args: from_start: whether those from the starts of tasks, or those from their finishes.
     Returns: the edges without their copies, and which of them have some.
     """
-    counts = [len(block.source) if block.from_start == from_start else 0 for block in blocks]
-    chosen = [block for block in blocks if block.from_start == from_start]
-    none = np.zeros(0, dtype=np.int32)
+    sources, targets, distances, counts, before = [_NONE], [_NONE], [0], [0], [0]
+    edges = 0
+    for source, target, starts, distance in blocks:
+        if starts == from_start:
+            sources.append(source)
+            targets.append(target)
+            distances.append(distance)
+            counts.append(len(source))
+            edges += len(source)
+        before.append(edges)
     rows = EdgeRows(
-        np.concatenate([none, *(block.source for block in chosen)], dtype=np.int32),
-        np.concatenate([none, *(block.target for block in chosen)], dtype=np.int32),
-        np.repeat(np.array([block.distance for block in blocks], dtype=np.int32), counts),
+        np.concatenate(sources, dtype=np.int32),
+        np.concatenate(targets, dtype=np.int32),
+        np.repeat(np.array(distances, dtype=np.int32), counts),
     )
-    before = np.cumsum([0, *counts])
     real = (rows.source | rows.target) >= 0  # neither is negative
     if not real.all():
-        before = np.append(0, np.cumsum(real))[before]
+        before = np.append(0, np.cumsum(real))[before].tolist()
         rows = rows.part(real)
     copied = [
         Copied(
-            *(int(before[repeat.begin.edges]), int(before[repeat.end.edges])),
+            *(before[repeat.begin.edges], before[repeat.end.edges]),
             *(repeat.copies, repeat.begin.tasks, repeat.tasks),
         )
         for repeat in repeats
@@ -379,26 +405,33 @@ def _mark(marks: NDArray[np.bool_], at: Column, distance: Column, copied: Sequen
 
 def sorted_edges(edges: EdgeRows, tasks: int, copied: Sequence[Copied] = ()) -> Edges:
     """The edges and their copies sorted by source, those of a task in the order in which they were added."""
-    pieces = list(_pieces(edges, copied))
-    source, target, distance = joined(*(piece.all_times for piece in pieces))
-    if (source[1:] < source[:-1]).any():
-        order = np.argsort(source, kind="stable")
-        target, distance = target.take(order), distance.take(order)
+    pieces = [piece for piece in _pieces(edges, copied) if len(piece.rows.source)]
+    if not _in_order(pieces):
+        pieces = [_Piece(joined(*(piece.all_times for piece in pieces)).sorted())]
     first = np.zeros(tasks + 1, dtype=np.int64)
+    target, distance = np.empty((2, sum(piece.edges for piece in pieces)), dtype=np.int32)
+    done = 0
     for piece in pieces:
-        lowest = int(piece.rows.source.min(initial=tasks))
-        counts = np.bincount(piece.rows.source - lowest)
-        for leaving in (lowest + 1 + piece.shifts).tolist():
+        rows, shifts, begin, done = piece.rows, piece.shifts, done, done + piece.edges
+        np.add(rows.target, shifts[:, None], out=target[begin:done].reshape(piece.times, -1))
+        distance[begin:done].reshape(piece.times, -1)[:] = rows.distance
+        counts = np.bincount(rows.source - rows.source[0])
+        for leaving in (rows.source[0] + 1 + shifts).tolist():
             first[leaving : leaving + len(counts)] += counts
     return Edges(first.cumsum(out=first), target, distance)
 
 
 class _Piece(NamedTuple):
-    """Edges that come ``times`` in a row, each time so many ``tasks`` further on."""
+    """Edges sorted by source that come ``times`` in a row, each time so many ``tasks`` further on."""
 
     rows: EdgeRows
     times: int = 1
     tasks: int = 0
+
+    @property
+    def edges(self) -> int:
+        """How many there are, all times together."""
+        return self.times * len(self.rows.source)
 
     @property
     def shifts(self) -> Column:
@@ -410,6 +443,16 @@ class _Piece(NamedTuple):
         """The edges of all times, one after the other."""
         source, target = ((column + self.shifts[:, None]).ravel() for column in self.rows[:2])
         return EdgeRows(source, target, np.tile(self.rows.distance, self.times))
+
+
+def _in_order(pieces: Sequence[_Piece]) -> bool:
+    """Whether none leaves a task before one that an edge ahead of it leaves."""
+    ends = [
+        (int(rows.source[0]) + time * tasks, int(rows.source[-1]) + time * tasks)
+        for rows, times, tasks in pieces
+        for time in range(times)
+    ]
+    return all(last <= first for (_, last), (first, _) in pairwise(ends))
 
 
 def _pieces(edges: EdgeRows, copied: Sequence[Copied]) -> Iterator[_Piece]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from archsim.errors import SimulationError
 from archsim.graph_blocks import (
     COLUMNS,
+    ActionBlock,
     ActionCount,
     Block,
     Copy,
@@ -66,8 +67,7 @@ class Place(NamedTuple):
         return Place(self.chip, self.pu + pus) if self.pu >= 0 else self
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(NamedTuple):
     """A server that tasks hold for their occupancy, one task a server at a time, first come first served.
 
     Args: name: unique, such as ``chip0.pu3.analog.l3.q``; part: the class that utilisation is reported
@@ -192,7 +192,7 @@ class GraphBuilder:
         self._turns: list[int] = []
         self._operation_index: dict[str, int] = {}
         self._layers: list[int] = []
-        self._actions: list[ActionCount] = []
+        self._actions: list[ActionBlock] = []
         self._begin: Wire = np.zeros(0, dtype=np.int32)
         self.begin_operation("entry", None)
         self._append(1, JOIN, 0, 0, np.array([-1]), 0)
@@ -209,10 +209,14 @@ class GraphBuilder:
 
     def begin_operation(self, name: str, layer: int | None) -> None:
         """Tag the next blocks with an operation of the trace; an operation may be begun again."""
-        if name not in self._operation_index:
-            self._operation_index[name] = len(self._operation_index)
-            self._layers.append(-1 if layer is None else layer)
-        self.operation = self._operation_index[name]
+        self.operation = self._operation(name, -1 if layer is None else layer)
+
+    def _operation(self, name: str, layer: int) -> int:
+        """The number of an operation, which may be known already."""
+        number = self._operation_index.setdefault(name, len(self._layers))
+        if number == len(self._layers):
+            self._layers.append(layer)
+        return number
 
     def resource(self, name: str, part: str, *, servers: int = 1, copies: int = 1) -> int:
         """The resource ``name`` of the current place, made when it is first asked for."""
@@ -224,8 +228,8 @@ class GraphBuilder:
 
     def _new_resource(self, resource: Resource) -> int:
         """The number of a resource, which may be known already."""
-        number = self._resources.setdefault(resource.name, len(self._resource_list))
-        if number == len(self._resource_list):
+        number = self._resources.setdefault(resource.name, len(self._turns))
+        if number == len(self._turns):
             self._resource_list.append(resource)
             self._turns.append(0)
         return number
@@ -260,10 +264,12 @@ class GraphBuilder:
         first = self._append(count, resource, occupancy, latency, token, turn)
         tasks = np.arange(first, first + count, dtype=np.int32)
         for wire in after:
-            self.edge(wire, tasks)
-        for action, number in (actions or {}).items():
-            times = np.asarray(number, dtype=np.float64) if isinstance(number, np.ndarray) else float(number)
-            self._actions.append(ActionCount(first, count, action, times))
+            if wire.shape == tasks.shape:
+                self._edges.append(EdgeBlock(wire, tasks, from_start=False, distance=0))
+            else:
+                self.edge(wire, tasks)
+        if actions:
+            self._actions.append(ActionBlock(first, count, actions))
         return tasks
 
     def join(self, after: Iterable[Wire], token: IntArray) -> Wire:
@@ -356,29 +362,20 @@ class GraphBuilder:
         """Add copies of all that was added since ``begin``, each as many tasks further on as it has."""
         end = self.mark()
         stretch = self._between(begin, end)
-        names = list(self._operation_index)
-        used = {block.operation for block in stretch.blocks}.union(range(begin.operations, len(names)))
-        begun = [(number, names[number], self._layers[number]) for number in sorted(used)]
+        used = {block.operation for block in stretch.blocks}.union(range(begin.operations, end.operations))
         held = {block.resource for block in stretch.blocks}.union(range(len(begin.turns), len(end.turns)))
-        operations = np.full((len(copies), len(names)), -1, dtype=np.int32)
+        begun, queues = sorted(used), sorted(held - {JOIN})
+        operations = np.full((len(copies), end.operations), -1, dtype=np.int32)
+        operations[:, begun] = self._operations_of(begun, copies)
         resources = np.full((len(copies), len(end.turns) + 1), -1, dtype=np.int32)
+        resources[:, queues] = self._resources_of(queues, copies)
         before = (*begin.turns, *[0] * (len(end.turns) - len(begin.turns)))
-        queues = [
-            (number, self._resource_list[number], self._resource_list[number].name_there)
-            for number in sorted(held - {JOIN})
-        ]
-        places = {old.place for _, old, _ in queues}
-        for row, copy in enumerate(copies):
-            for number, name, layer in begun:
-                self.begin_operation(copy.name(name), layer + copy.layers)
-                operations[row, number] = self.operation
-            further = {place: (there := place.further(copy.pus), there.name) for place in places}
-            for number, old, name in queues:
-                place, where = further[old.place]
-                new = Resource(where + copy.name(name), old.part, place, old.servers, old.copies)
-                resources[row, number] = found = self._new_resource(new)
+        for number in queues:
+            if (dealt := end.turns[number] - before[number]) == 0:
+                continue
+            for found in resources[:, number].tolist():
                 if found != number:
-                    self._turns[found] += end.turns[number] - before[number]
+                    self._turns[found] += dealt
         pus = np.array([copy.pus for copy in copies], dtype=np.int32)
         self._repeats.append(again := Repeat(begin, end, resources, operations, pus))
         self._actions[begin.actions :] = [action.repeated(again) for action in stretch.actions]
@@ -388,6 +385,34 @@ class GraphBuilder:
             ahead = shifted(begins[None, begin.tasks :], again.shifts[:, None])
             self._begin = np.append(begins, ahead.ravel())
         self._grow(again.tasks * len(copies))
+
+    def _operations_of(self, some: Sequence[int], copies: Sequence[Copy]) -> list[list[int]]:
+        """What operations are in each copy, which may be new ones."""
+        names = list(self._operation_index)
+        originals = [(names[number], self._layers[number]) for number in some]
+        return [
+            [self._operation(copy.name(name), layer + copy.layers) for name, layer in originals]
+            for copy in copies
+        ]
+
+    def _resources_of(self, some: Sequence[int], copies: Sequence[Copy]) -> list[list[int]]:
+        """What resources are in each copy, which may be new ones."""
+        originals = [self._resource_list[number] for number in some]
+        names = [resource.name_there for resource in originals]
+        places = {resource.place for resource in originals}
+        found = []
+        for copy in copies:
+            there = {place: place.further(copy.pus) for place in places}
+            prefixes = {place: further.name for place, further in there.items()}
+            found.append(
+                [
+                    self._new_resource(
+                        Resource(prefixes[place] + copy.name(name), part, there[place], servers, queues)
+                    )
+                    for name, (_, part, place, servers, queues) in zip(names, originals, strict=True)
+                ]
+            )
+        return found
 
     def _between(self, begin: Mark, end: Mark) -> Stretch:
         """What was added between two places."""
@@ -407,14 +432,14 @@ class GraphBuilder:
         entering = EdgeRows.of(np.zeros_like(roots), roots)
         on_finish = joined(on_finish, entering, EdgeRows.of(sinks, np.full_like(sinks, leaving)))
         return TaskGraph(
-            **columns(self._blocks, self._repeats),
+            **columns(self._blocks, self._repeats, self._size),
             on_finish=sorted_edges(on_finish, self._size, finish_copied),
             on_start=sorted_edges(on_start, self._size, start_copied),
             resources=tuple(self._resource_list),
             turns=np.array(self._turns, dtype=np.int32),
             operations=tuple(self._operation_index),
             layers=tuple(self._layers),
-            actions=tuple(self._actions),
+            actions=tuple([count for block in self._actions for count in block.counts()]),
             # what was copied is a copy itself, of what is before it
             alike=tuple(
                 Alike(each.begin.tasks - each.tasks, each.tasks, each.copies + 2) for each in self._repeats

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from archsim.errors import MappingError
 from archsim.mapping.demand import Sizing, holder_choices
 from archsim.mapping.infeasible import infeasible, refusals
-from archsim.mapping.parallel import each_once, restated
 from archsim.mapping.placement import Placement, placements
-from archsim.mapping.plan import Group, PartUse, Plan, Step
+from archsim.mapping.plan import Group, PartUse, Plan, Step, each_once
 from archsim.mapping.replication import Cluster, replicate
 from archsim.mapping.usage import chip_slots, part_uses, slots, whole_instead
 from archsim.workload.operations import Trace
@@ -70,7 +69,8 @@ def _groups(sizing: Sizing, clusters: Sequence[Cluster]) -> tuple[Group, ...]:
                     name=section.name,
                     layer=section.layer,
                     pus=pus,
-                    steps=restated(steps, pus, model.operations, section.operations),
+                    operations=section.operations,
+                    model=steps,
                     slots=fit,
                     bytes_per_inference=max(demand.nbytes for demand in sizing.demand(model, len(pus))),
                     sort=(number, order),
@@ -78,10 +78,10 @@ def _groups(sizing: Sizing, clusters: Sequence[Cluster]) -> tuple[Group, ...]:
     return tuple(groups[index] for index in range(len(groups)))
 
 
-def _copied(cluster: Cluster) -> list[list[Step]]:
+def _copied(cluster: Cluster) -> list[tuple[Step, ...]]:
     """The steps of each section of ``cluster`` with the copies of their weights."""
     copies = iter(cluster.copies)
-    return [[_copied_step(step, copies, cluster.speed) for step in steps] for steps in cluster.steps]
+    return [tuple([_copied_step(step, copies, cluster.speed) for step in steps]) for steps in cluster.steps]
 
 
 def _copied_step(step: Step, copies: Iterator[int], speed: Fraction) -> Step:

@@ -8,18 +8,16 @@ stay on their PU. Element-wise operations stay split; all else runs on the first
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
 from archsim.mapping.factors import Factor, even_shares, factorise, regions, split_columns, split_rows
 from archsim.mapping.plan import Gives, Step, Takes
 from archsim.parts.part import Held, Stored
 from archsim.workload.operations import Family, Operation
-
-Item = TypeVar("Item", Operation, Held)
 
 ELEMENTWISE = frozenset({"gelu", "silu", "tanh", "add", "multiply"})
 
@@ -181,35 +179,3 @@ def _weight_step(
     made = {share: hold(share) for share in set(shares)}
     pieces = _pieces(op, rows=[share.rows for share in shares], columns=[share.columns for share in shares])
     return Step(op, index, part, pus, takes, gives, pieces, tuple([made[share] for share in shares]))
-
-
-def restated(
-    steps: Sequence[Step], pus: tuple[int, ...], before: Sequence[Operation], after: Sequence[Operation]
-) -> tuple[Step, ...]:
-    """The ``steps`` of one section as those of an equal one, on other PUs.
-
-    Args: before, after: the operations of the two sections, in the same order.
-    """
-    renamed = {old.id: new for old, new in zip(before, after, strict=True)}
-    return tuple([_restated_step(step, pus, renamed[step.op.id]) for step in steps])
-
-
-def _restated_step(step: Step, pus: tuple[int, ...], op: Operation) -> Step:
-    old = step.op
-    whole = step.shares == (old,)
-    shares = (op,) if whole else each_once(lambda share: share.renamed(op), step.shares)
-    held = step.held and each_once(
-        lambda held: held.renamed(op.id + held.stored.name.removeprefix(old.id)), step.held
-    )
-    return Step(op, step.factor, step.part, pus, step.takes, step.gives, shares, held)
-
-
-def each_once(make: Callable[[Item], Item], items: Sequence[Item | None]) -> tuple[Item | None, ...]:
-    """What ``make`` makes of each item; an object that comes again is made once, and None stays None."""
-    if len(items) == 1:
-        return (items[0] and make(items[0]),)
-    made: dict[int, Item | None] = {}
-    for item in items:
-        if id(item) not in made:
-            made[id(item)] = None if item is None else make(item)
-    return tuple([made[id(item)] for item in items])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal, NamedTuple
+from functools import cached_property
+from typing import Literal, NamedTuple, TypeVar
 
 from archsim.parts.part import Held
 from archsim.workload.operations import Operation
+
+Item = TypeVar("Item", Operation, Held)
 
 Takes = Literal["root", "whole", "split"]
 """Where a step wants its inputs: on the root PU, a whole copy on every PU, or a share on each."""
@@ -35,23 +39,58 @@ class Step(NamedTuple):
     shares: tuple[Operation | None, ...]
     held: tuple[Held | None, ...] = ()
 
+    def restated(self, op: Operation, pus: tuple[int, ...]) -> Step:
+        """The same step of an equal operation, on as many other PUs."""
+        old = self.op
+        whole = self.shares == (old,)
+        shares = (op,) if whole else each_once(lambda share: share.renamed(op), self.shares)
+        held = self.held and each_once(
+            lambda held: held.renamed(op.id + held.stored.name.removeprefix(old.id)), self.held
+        )
+        return Step(op, self.factor, self.part, pus, self.takes, self.gives, shares, held)
 
-@dataclass(frozen=True, slots=True)
+
+def each_once(make: Callable[[Item], Item], items: Sequence[Item | None]) -> tuple[Item | None, ...]:
+    """What ``make`` makes of each item; an object that comes again is made once, and None stays None."""
+    if len(items) == 1:
+        return (items[0] and make(items[0]),)
+    made: dict[int, Item | None] = {}
+    for item in items:
+        if id(item) not in made:
+            made[id(item)] = None if item is None else make(item)
+    return tuple([made[id(item)] for item in items])
+
+
+@dataclass(frozen=True)
 class Group:
     """A layer, or an operation outside the layers, and the PUs that work on it.
 
-    Args: name: ``l3``, or the operation's id; slots: inferences whose keys, values and intermediates
-        fit beside each other; bytes_per_inference: what one takes on its fullest PU; sort: equal for
-        groups whose steps are the same but for names and PUs.
+    Args: name: ``l3``, or the operation's id; operations: in their order; model: the steps of a group that
+        is the same but for names and PUs; slots: inferences whose keys, values and intermediates fit beside
+        each other; bytes_per_inference: what one takes on its fullest PU; sort: equal for groups of one
+        ``model``.
     """
 
     name: str
     layer: int | None
     pus: tuple[int, ...]
-    steps: tuple[Step, ...]
+    operations: tuple[Operation, ...]
+    model: tuple[Step, ...]
     slots: int
     bytes_per_inference: int
     sort: tuple[int, int] = (0, 0)
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The group's own steps: made when first wanted, since most equal groups are never looked into."""
+        return tuple(self._restated())
+
+    def _restated(self) -> Iterator[Step]:
+        operations = iter(self.operations)
+        for step in self.model:
+            if not step.factor:
+                op = next(operations)
+            yield step.restated(op, self.pus)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,15 +88,14 @@ def whole_copies(stages: Sequence[Stage], spare: Sequence[int]) -> tuple[int, ..
     """
     if not any(stage.load for stage in stages):
         return (1,) * len(stages)
-    copies = _certain_copies(stages, spare)
+    loads = _whole_loads(stages)
+    copies = _certain_copies(stages, loads, spare)
     left = [
         have - sum((count - 1) * stage.sizes[pu].units for stage, count in zip(stages, copies, strict=True))
         for pu, have in enumerate(spare)
     ]
     while True:
-        loads = [stage.load / count for stage, count in zip(stages, copies, strict=True)]
-        slowest = max(loads)
-        tied = [index for index, load in enumerate(loads) if load == slowest]
+        tied = _slowest(loads, copies)
         left = [have - sum(stages[index].sizes[pu].units for index in tied) for pu, have in enumerate(left)]
         if min(left) < 0:
             return tuple(copies)
@@ -104,17 +103,33 @@ def whole_copies(stages: Sequence[Stage], spare: Sequence[int]) -> tuple[int, ..
             copies[index] += 1
 
 
-def _certain_copies(stages: Sequence[Stage], spare: Sequence[int]) -> list[int]:
+def _whole_loads(stages: Sequence[Stage]) -> list[int]:
+    """Whole numbers in proportion to the loads."""
+    scale = math.lcm(*(stage.load.denominator for stage in stages))
+    return [stage.load.numerator * (scale // stage.load.denominator) for stage in stages]
+
+
+def _slowest(loads: Sequence[int], copies: Sequence[int]) -> list[int]:
+    """The stages with the largest load for each of their copies."""
+    found = [0]
+    for index, (load, count) in enumerate(zip(loads[1:], copies[1:], strict=True), 1):
+        own, largest = load * copies[found[0]], loads[found[0]] * count
+        if own > largest:
+            found = []
+        if own >= largest:
+            found.append(index)
+    return found
+
+
+def _certain_copies(stages: Sequence[Stage], loads: Sequence[int], spare: Sequence[int]) -> list[int]:
     """Copies that the one-by-one rule is sure to reach, so that it starts close to its end.
 
     With ceil(load / T) copies no stage is slower than T, and all together take less than
     sum(units * load) / T more than one copy each: T is chosen so that this is what the PU has left.
+    Args: loads: of the stages, as whole numbers.
     """
     if min(spare) <= 0:
         return [1] * len(stages)
-    # whole numbers in proportion to the loads
-    scale = math.lcm(*(stage.load.denominator for stage in stages))
-    loads = [stage.load.numerator * (scale // stage.load.denominator) for stage in stages]
     slowest = max(
         Fraction(sum(stage.sizes[pu].units * load for stage, load in zip(stages, loads, strict=True)), have)
         for pu, have in enumerate(spare)

@@ -169,7 +169,7 @@ class NorModule:
 
     def store(self, value: Value, tokens: Tokens, graph: GraphBuilder) -> Wire:
         """Write each token's value, a row in each array at a time."""
-        bits = np.asarray(value.width, dtype=np.int64) * (value.bits * self._widening)
+        bits = value.width * (value.bits * self._widening)
         return self._rows(bits, self.model.array.write_cycles, 1, tokens, [value.ready], graph)
 
     def read(self, nbytes: IntArray, token: IntArray, ready: Wire, graph: GraphBuilder) -> Wire:
@@ -235,7 +235,7 @@ class NorModule:
 
     def _rows(
         self,
-        columns: IntArray,
+        columns: IntArray | int,
         cycles: int,
         columns_a_write: int,
         tokens: Tokens,
@@ -263,7 +263,9 @@ class NorModule:
         tasks = graph.add(resource, cycles, cycles, np.repeat(token, rows), [np.repeat(begin, rows)], counts)
         return graph.span(begin, tasks[ends - 1])
 
-    def _counts(self, columns: IntArray, cycles: int, columns_a_write: int) -> dict[str, NDArray[Any]]:
+    def _counts(
+        self, columns: IntArray | int, cycles: int, columns_a_write: int
+    ) -> dict[str, NDArray[Any] | float]:
         return {
             f"{self.name}.column_cycle": columns * float(cycles),
             f"{self.name}.cell_write": columns / columns_a_write,
@@ -288,8 +290,13 @@ class NorModule:
 
     def _kept(self, keys: IntArray) -> NDArray[np.int64]:
         """(tokens,) keys that each token attends to."""
-        share = Fraction(str(self.model.kept_keys))
+        share = self._kept_share
         return -(-np.asarray(keys, dtype=np.int64) * share.numerator // share.denominator)
+
+    @cached_property
+    def _kept_share(self) -> Fraction:
+        """The share of the keys as it was written."""
+        return Fraction(str(self.model.kept_keys))
 
     @property
     def _widening(self) -> int:

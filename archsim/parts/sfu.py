@@ -167,8 +167,11 @@ class Sfu:
         """One task a token, on whichever unit is free first."""
         width = inputs[0].width if op.kind == "softmax" else op.heads * op.head_size or op.width
         # a token has as many operands as values arrive for it: two of eight experts', say
-        operands = sum(np.asarray(value.ready >= 0, dtype=np.int64) for value in inputs)
-        elements = np.asarray(width, dtype=np.int64) * np.maximum(1, operands)
+        operands: IntArray | int = 1
+        if len(inputs) > 1:
+            operands = np.maximum(1, sum(value.ready >= 0 for value in inputs))
+        elements = width * operands
+        counts = np.full(len(tokens), elements)
         passes = self.model.passes[op.kind]
         entry = -(-elements // self.model.inputs_per_cycle)
         resource = graph.resource(self.name, self.name, servers=self.count)
@@ -179,7 +182,7 @@ class Sfu:
             tokens.index,
             [value.ready for value in inputs],
             {
-                f"{self.name}.{action}": elements * number
+                f"{self.name}.{action}": counts * number
                 for action, number in self.model.element_actions(op.kind).items()
             },
         )

@@ -40,9 +40,7 @@ class Host:
         """
         self.work.graph.begin_operation(OUTPUT, None)
         trace, arrived = self.work.trace, []
-        for op in trace.operations:
-            if trace.consumers[op.id] or op.kind == "route":
-                continue
+        for op in trace.outputs:
             which = self.work.attendance.which(op, phase, tokens)
             spread, taking = results[op.id], tokens
             if which is not None:

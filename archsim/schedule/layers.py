@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Group
 from archsim.parts.part import Value
 from archsim.schedule.spread import Spread
-from archsim.workload.operations import Feeds, Operation, Trace
+from archsim.workload.operations import Feeds, Trace
 
 
 def equal_runs(groups: Sequence[Group], machine: Machine, trace: Trace) -> Iterator[tuple[Group, ...]]:
@@ -36,26 +37,32 @@ def equal_runs(groups: Sequence[Group], machine: Machine, trace: Trace) -> Itera
 
 def copies_of(group: Group, others: Sequence[Group]) -> list[Copy]:
     """What makes the tasks of ``group`` those of each of ``others``, equal groups but for names and PUs."""
-    old = list(operations_of(group))
+    old = names_of(group)
+    return [
+        Copy(
+            other.pus[0] - group.pus[0],
+            (other.layer or 0) - (group.layer or 0),
+            _renaming(old, names_of(other)),
+        )
+        for other in others
+    ]
+
+
+@lru_cache(maxsize=256)
+def _renaming(old: tuple[str, ...], new: tuple[str, ...]) -> Callable[[str], str]:
+    """What names become where the operations called ``old`` are called ``new``; a sweep asks again and again.
+
+    Names of resources and of values hold those of operations; of two that fit, the longer one is meant.
+    """
+    names = dict(zip(old, new, strict=True))
     ids = "|".join(re.escape(name) for name in sorted(old, key=len, reverse=True))
     within = re.compile(rf"(?<!\w)({ids})(?!\w)")
-    split: dict[str, list[str]] = {}
 
-    def to(other: Group) -> Copy:
-        names = dict(zip(old, operations_of(other), strict=True))
+    @lru_cache(maxsize=1024)
+    def renamed(name: str) -> str:
+        return names[name] if name in names else within.sub(lambda found: names[found[0]], name)
 
-        def renamed(name: str) -> str:
-            if name in names:
-                return names[name]
-            pieces = split.get(name) or split.setdefault(name, within.split(name))
-            if len(pieces) == 1:
-                return name
-            # every second piece is the name of an operation
-            return "".join([names[piece] if odd % 2 else piece for odd, piece in enumerate(pieces)])
-
-        return Copy(other.pus[0] - group.pus[0], (other.layer or 0) - (group.layer or 0), renamed)
-
-    return [to(other) for other in others]
+    return renamed
 
 
 def copied_value(value: Value, tasks: int) -> Value:
@@ -66,21 +73,22 @@ def copied_value(value: Value, tasks: int) -> Value:
 def copied_spread(spread: Spread, copy: Copy, tasks: int) -> Spread:
     """A result in a copy that many tasks further on."""
     values = tuple(None if value is None else copied_value(value, tasks) for value in spread.values)
-    return Spread(copy.name(spread.name), tuple(pu + copy.pus for pu in spread.pus), values, spread.split)
+    pus = tuple([pu + copy.pus for pu in spread.pus])
+    return Spread(copy.name(spread.name), pus, values, spread.split, spread.gaps)
 
 
 def equal_spreads(some: Spread, other: Spread) -> bool:
     """Whether two results are the same."""
     return (
-        (some.name, some.pus, some.split) == (other.name, other.pus, other.split)
+        (some.name, some.pus, some.split, some.gaps) == (other.name, other.pus, other.split, other.gaps)
         and len(some.values) == len(other.values)
         and all(map(_equal_values, some.values, other.values))
     )
 
 
-def operations_of(group: Group) -> dict[str, Operation]:
-    """The operations of a group by their ids, in order."""
-    return {step.op.id: step.op for step in group.steps}
+def names_of(group: Group) -> tuple[str, ...]:
+    """The ids of a group's operations."""
+    return tuple([op.id for op in group.operations])
 
 
 def _equal_values(some: Value | None, other: Value | None) -> bool:

@@ -11,7 +11,7 @@ from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Group, Plan, Step
 from archsim.parts.part import Tokens, Value
 from archsim.schedule.host import HOST, Host, last_tokens
-from archsim.schedule.layers import copied_spread, copies_of, equal_runs, equal_spreads, operations_of
+from archsim.schedule.layers import copied_spread, copies_of, equal_runs, equal_spreads, names_of
 from archsim.schedule.operands import Operands, scores_of, stored_operands
 from archsim.schedule.spread import Spread
 from archsim.schedule.storage import Storage
@@ -84,7 +84,7 @@ class _PhaseLowering:
         tasks = begin.tasks - before.tasks
         return all(
             equal_spreads(self.results[copy.name(name)], copied_spread(self.results[name], copy, -tasks))
-            for name in operations_of(group)
+            for name in names_of(group)
         )
 
     def _copy(self, group: Group, begin: Mark, others: Sequence[Group]) -> None:
@@ -95,7 +95,7 @@ class _PhaseLowering:
         graph.repeat(begin, copies)
         self.storage.copy(group, others, begin.tasks, tasks)
         last, ahead = copies[-1], len(others) * tasks
-        for name in operations_of(group):
+        for name in names_of(group):
             self.results[last.name(name)] = copied_spread(self.results[name], last, ahead)
         self.transfers.copy(last, ahead)
 

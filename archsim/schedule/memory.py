@@ -8,6 +8,7 @@ from dataclasses import replace
 from archsim.errors import SimulationError
 from archsim.hardware.machine import Machine
 from archsim.mapping.plan import Plan
+from archsim.mapping.traffic import traffic_of
 from archsim.parts.pieces import grouped
 from archsim.schedule.lower import lower
 from archsim.schedule.tokens import phase_tokens
@@ -64,8 +65,8 @@ def check_memory(
 
     Raises: SimulationError: with the tasks, the memory that they need and what there is.
     """
-    steps = sum(len(group.steps) * len(group.pus) for group in plan.groups)
-    tokens = sum(len(tokens) for _, tokens in phase_tokens(trace))
+    steps = sum(len(group.model) * len(group.pus) for group in plan.groups)
+    tokens = traffic_of(trace).tokens
     few = _together(machine) == 1 or _groups(machine, trace) <= FEW_GROUPS
     if detail == "module" and few and steps * tokens * 4 < SURELY_SMALL:
         return

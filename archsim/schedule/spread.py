@@ -14,13 +14,15 @@ class Spread(NamedTuple):
     """The result of an operation over the PUs of its group.
 
     Args: name: unique in the phase, also for the tokens that take part; split: each PU has a share,
-        or a partial sum (None where it has nothing), else the first PU has the whole.
+        or a partial sum (None where it has nothing), else the first PU has the whole; gaps: whether there
+        may be tokens without a value.
     """
 
     name: str
     pus: tuple[int, ...]
     values: tuple[Value | None, ...]
     split: bool
+    gaps: bool = False
 
     @property
     def ready(self) -> Wire:
@@ -30,7 +32,7 @@ class Spread(NamedTuple):
     def take(self, label: str, which: IntArray) -> Spread:
         """The same for the tokens at the places ``which``; ``label`` names this choice of tokens."""
         values = tuple(None if value is None else value.take(which) for value in self.values)
-        return Spread(f"{self.name} {label}", self.pus, values, self.split)
+        return Spread(f"{self.name} {label}", self.pus, values, self.split, self.gaps)
 
     def with_ready(self, ready: tuple[Wire | None, ...]) -> Spread:
         """The same values, to be used after other tasks."""
@@ -42,9 +44,8 @@ class Spread(NamedTuple):
 
     def scattered(self, which: IntArray, tokens: int) -> Spread:
         """The same as a value of all ``tokens``, of which those at ``which`` have one."""
-        return self.with_ready(
-            tuple(None if value is None else scattered(value.ready, which, tokens) for value in self.values)
-        )
+        ready = [None if value is None else scattered(value.ready, which, tokens) for value in self.values]
+        return self.with_ready(tuple(ready))._replace(gaps=True)
 
 
 def scattered(wire: Wire, which: IntArray, tokens: int) -> Wire:

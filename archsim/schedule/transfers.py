@@ -34,7 +34,7 @@ class Transfers:
         self, spread: Spread, pus: tuple[int, ...], place: int, takes: Takes, part: str, tokens: Tokens
     ) -> Value:
         """The value, or its share, at ``part`` of the PU at ``place`` of ``pus``."""
-        if spread.ready.min(initial=0) < 0:
+        if spread.gaps and spread.ready.min(initial=0) < 0:
             # an expert's result: the other tokens have nothing to move
             which = np.flatnonzero(spread.ready >= 0)
             some = self.bring(spread.take("present", which), pus, place, takes, part, tokens.take(which))

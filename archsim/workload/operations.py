@@ -226,6 +226,11 @@ class Trace:
         return consumers
 
     @cached_property
+    def outputs(self) -> tuple[Operation, ...]:
+        """The operations whose results no other takes, so that they go to the host."""
+        return tuple([op for op in self.operations if not self.consumers[op.id] and op.kind != "route"])
+
+    @cached_property
     def sections(self) -> tuple[Section, ...]:
         """The sections in the order in which they first appear."""
         layers: dict[int, list[Operation]] = {}

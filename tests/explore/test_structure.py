@@ -139,7 +139,7 @@ def test_every_edge_belongs_to_the_timing(edges: str, name: str) -> None:
 
 def test_names_belong_to_the_timing_and_counts_do_not() -> None:
     graph = two_tokens()
-    resources = tuple(replace(each, servers=2) for each in graph.resources)
+    resources = tuple(each._replace(servers=2) for each in graph.resources)
     assert Timing(graph) != Timing(replace(graph, resources=resources))
     assert Timing(graph) != Timing(replace(graph, operations=("", *graph.operations[1:])))
     assert Timing(graph) != Timing(replace(graph, layers=(7, *graph.layers[1:])))

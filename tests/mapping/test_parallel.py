@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archsim.mapping.factors import hard_threshold_rank
-from archsim.mapping.parallel import Rules, restated, steps_of
-from archsim.mapping.plan import Step
+from archsim.mapping.parallel import Rules, steps_of
+from archsim.mapping.plan import Group, Step
 from archsim.workload.generate import generate
 from archsim.workload.operations import Operation
 
@@ -172,12 +172,13 @@ def test_stored_matrices_have_names_of_their_own() -> None:
 
 
 @pytest.mark.parametrize("pus", [1, 3])
-def test_an_equal_section_is_restated(pus: int) -> None:
+def test_the_steps_of_a_group_are_those_of_an_equal_one_with_its_own_names_and_pus(pus: int) -> None:
     trace = generate("mixtral_8x7b", tokens=8)
     first, second = ([op for op in trace.operations if op.layer == number] for number in (0, 1))
     where = tuple(range(5, 5 + pus))
     steps = steps_of(first, tuple(range(pus)), rules("hard_threshold"))
-    assert restated(steps, where, first, second) == steps_of(second, where, rules("hard_threshold"))
+    group = Group("l1", 1, where, tuple(second), steps, slots=1, bytes_per_inference=0)
+    assert group.steps == steps_of(second, where, rules("hard_threshold"))
 
 
 @given(

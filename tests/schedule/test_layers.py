@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from archsim.graph_blocks import Copy, Mark
 from archsim.hardware.loader import load_hardware
 from archsim.hardware.machine import Machine
 from archsim.mapping.build import map_trace
-from archsim.mapping.plan import Group, Plan, Step
+from archsim.mapping.plan import Group, Plan
 from archsim.schedule.layers import copies_of, equal_runs
 from archsim.schedule.lower import lower
 from archsim.task_graph import Detail, GraphBuilder, TaskGraph
@@ -399,14 +399,8 @@ def test_published_machines(hardware: str, workload: str, copies: list[int]) -> 
 
 
 def group(name: str, layer: int, pu: int, *ids: str) -> Group:
-    steps = tuple(_steps(layer, pu, ids))
-    return Group(name, layer, (pu,), steps, slots=1, bytes_per_inference=0)
-
-
-def _steps(layer: int, pu: int, ids: Sequence[str]) -> Iterator[Step]:
-    for name in ids:
-        op = linear(name, layer)
-        yield Step(op, 0, "analog", (pu,), "root", "root", (op,))
+    operations = tuple(linear(op, layer) for op in ids)
+    return Group(name, layer, (pu,), operations, (), slots=1, bytes_per_inference=0)
 
 
 def test_a_copy_stands_as_many_pus_and_layers_further_on() -> None:

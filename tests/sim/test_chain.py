@@ -524,7 +524,7 @@ def test_layers_of_other_servers_are_run_as_they_are(engine: AnyEngine) -> None:
     graph = Model((Stage("l.x", 3, 3),)).build()
     (layers,) = graph.alike
     double = int(graph.resource[layers.begin(5)])
-    servers = [replace(each, servers=1 + (number == double)) for number, each in enumerate(graph.resources)]
+    servers = [each._replace(servers=1 + (number == double)) for number, each in enumerate(graph.resources)]
     assert runs(replace(graph, resources=tuple(servers)), engine)[1] == [len(graph)]
     assert runs(graph, engine)[1] == short(graph)
 

@@ -118,7 +118,7 @@ def planned(draw: st.DrawFn, graphs: st.SearchStrategy[TaskGraph]) -> tuple[Task
     graph = draw(graphs)
     copied = not draw(st.integers(0, 3))  # inferences go to other copies in turn, mostly
     resources = tuple(
-        replace(each, servers=1, copies=each.copies if copied else 1) for each in graph.resources
+        each._replace(servers=1, copies=each.copies if copied else 1) for each in graph.resources
     )
     graph = replace(graph, resources=resources)
     period = max(1, int(np.ceil(Queues.of(graph).bound_cycles()))) + draw(st.integers(0, 4))

@@ -56,6 +56,12 @@ def test_consumers_are_named_once() -> None:
     assert trace.consumers == {"a": {"b", "c"}, "b": set(), "c": set()}
 
 
+def test_outputs_are_the_results_that_no_operation_takes_but_for_choices_of_experts() -> None:
+    choice = vector("r", 0, "a", kind="route")
+    trace = trace_of(vector("a", 0), vector("b", 0, "a"), vector("c", 0, "a"), choice)
+    assert [op.id for op in trace.outputs] == ["b", "c"]
+
+
 # places are those of l0's two operations, then those of l1's own
 def test_a_section_is_fed_by_the_one_before_and_by_itself() -> None:
     first = [vector("a", 0), vector("b", 0, "a")]
