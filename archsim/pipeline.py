@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,7 +144,6 @@ def run_prepared(
     Args, Raises: as of ``run_once``.
     """
     options = {"detail": detail, "stream": stream, "in_flight": machine.mapping.in_flight}
-    options |= _activity(machine, trace)
     runs = choose_engine(engine, len(graph) * (STREAM_INFERENCES if stream else 1))
     return Inference(machine, trace, plan, options, runs, graph, start_alone(graph, runs))
 
@@ -200,7 +199,9 @@ def _media(machine: Machine) -> set[str]:
 def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]) -> Setting:
     """What the result says about its inputs."""
     precision = trace.precision
-    held = _held_by_part(plan)
+    activity = _activity(machine, trace)
+    # where parts reckon with the data of each operation, groups that are equal else may differ
+    held = _held_by_part(plan.groups if activity else _first_alike(plan).values())
     macs = _Macs(trace)
     counts = [(phase, len(tokens)) for phase, tokens in macs.phases]
     per_pu = sum(part.peak_macs_per_cycle(precision) for part in machine.parts.values())
@@ -212,7 +213,7 @@ def _setting(machine: Machine, trace: Trace, plan: Plan, options: dict[str, Any]
     return Setting(
         hardware=_hardware(machine),
         workload=_workload(trace),
-        options=options,
+        options=options | activity,
         mapping=_mapping(plan),
         installed=tuple(_installed(machine, plan.chips_used)),
         chips=plan.chips_used,
@@ -296,10 +297,10 @@ def _installed(machine: Machine, chips: int) -> Iterator[Installed]:
     yield Installed(machine.chip_link.name, machine.chip_link.costs, chips - 1)
 
 
-def _held_by_part(plan: Plan) -> dict[str, list[Held]]:
-    """Everything that is held, by the part that holds it."""
+def _held_by_part(groups: Iterable[Group]) -> dict[str, list[Held]]:
+    """Everything that is held for some groups, by the part that holds it."""
     by_part: dict[str, list[Held]] = {}
-    for group in plan.groups:
+    for group in groups:
         for step in group.steps:
             for held in step.held:
                 if held is not None:
@@ -309,7 +310,10 @@ def _held_by_part(plan: Plan) -> dict[str, list[Held]]:
 
 def _first_alike(plan: Plan) -> dict[tuple[int, int], Group]:
     """Of the groups whose steps are the same but for names and PUs the first, by how they are sorted."""
-    return {group.sort: group for group in reversed(plan.groups)}
+    first: dict[tuple[int, int], Group] = {}
+    for group in plan.groups:
+        first.setdefault(group.sort, group)
+    return first
 
 
 def _stated_weights(step: Step) -> int:

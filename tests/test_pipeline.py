@@ -159,3 +159,14 @@ def test_results_do_not_depend_on_the_process(root: Path) -> None:
     ]
     assert outputs[0] == outputs[1]
     assert json.loads(outputs[0])["workload"]["model"] == "gpt2"
+
+
+def test_equal_layers_are_warned_of_as_the_first_of_them() -> None:
+    """Parts are asked about one of all equal layers, unless they reckon with the data of each operation."""
+    machine = load_hardware(PRESET, {"pu.parts.analog.output_buffer_tokens": 1})
+    trace = generate("minilm", tokens=4, head=False)
+    plan = map_trace(machine, trace)
+    every = [each for group in plan.groups for step in group.steps for each in step.held if each]
+    warnings = machine.parts["analog"].warnings(every, trace.precision)
+    assert any("throttles" in text for text in warnings)
+    assert set(warnings) <= set(simulate(machine, trace, stream=False).warnings)

@@ -33,7 +33,7 @@ class Section(BaseModel):
 
     @model_validator(mode="after")
     def _sources_name_fields(self) -> Self:
-        unknown = sorted(self.sources.keys() - type(self).model_fields.keys())
+        unknown = sorted(self.sources.keys() - type(self).model_fields.keys()) if self.sources else []
         if unknown:
             raise ValueError(f"sources names {unknown[0]!r}, which is not a field of this section")
         return self

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
 from typing import Any, Generic, TypeVar
@@ -97,17 +96,17 @@ class _Latest(Generic[Kept]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: OrderedDict[Hashable, Kept] = OrderedDict()
+        self._kept: dict[Hashable, tuple[Hashable, Kept]] = {}
 
     def get(self, key: Hashable, make: Callable[[], Kept]) -> Kept:
         """The thing of this key, made where it is not kept."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        if len(self._kept) == self._most:
-            self._kept.popitem(last=False)
-        kept = self._kept[key] = make()
-        return kept
+        found = self._kept.pop(key, None)  # the one time that keys are compared, which can take long
+        if found is None:
+            if len(self._kept) == self._most:
+                del self._kept[next(iter(self._kept))]
+            found = key, make()
+        self._kept[found[0]] = found
+        return found[1]
 
 
 def failed(subject: Subject, settings: Mapping[str, Any], reason: str) -> Outcome:

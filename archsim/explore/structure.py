@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,19 @@ def structure(value: Any) -> Hashable:
     return value if isinstance(value, Hashable) else repr(value)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Timing:
     """Everything in a graph but its counts of actions: graphs whose timings are equal run alike."""
 
     graph: TaskGraph
 
     def __hash__(self) -> int:
-        return hash(self._sizes())
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Of sizes and of sums of durations, so that timings which are not equal are seldom compared."""
+        return hash((*self._sizes(), int(self.graph.latency.sum()), int(self.graph.occupancy.sum())))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Timing):

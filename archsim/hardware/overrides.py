@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from archsim.cost.entry import Section
 from archsim.errors import Finding, HardwareError, did_you_mean
 from archsim.hardware.kinds import Entries, field_names, look_up
 from archsim.hardware.located_yaml import Path, dotted, read_yaml
@@ -74,8 +73,7 @@ def apply_override(data: dict[str, Any], override: Override) -> Finding | None:
         where = override.path[:depth]
         if not isinstance(node, dict):
             return Finding(f"{dotted(where)} is a plain value: it has no keys", override.label)
-        problem = _unknown_key(look_up(HardwareModel, data, where), node, key, dotted(where))
-        if problem:
+        if key not in node and (problem := _unknown_key(data, where, node, key)):
             return Finding(problem, override.label)
         if depth == len(override.path) - 1:
             node[key] = override.value
@@ -103,12 +101,13 @@ def _read_value(text: str, label: str) -> Any:
     return document.data
 
 
-def _unknown_key(what: type[Section] | Entries | None, node: dict[str, Any], key: str, where: str) -> str:
-    """'' where ``key`` may be set in ``node``, which is at the path ``where``; else the reason why not."""
-    if key in node or what is None or (isinstance(what, Entries) and not what.of_sections):
+def _unknown_key(data: dict[str, Any], where: Path, node: dict[str, Any], key: str) -> str:
+    """'' where ``key`` may be added to ``node``, which is at the path ``where``; else the reason why not."""
+    what = look_up(HardwareModel, data, where)
+    if what is None or (isinstance(what, Entries) and not what.of_sections):
         return ""
     allowed = list(node) if isinstance(what, Entries) else field_names(what)
     if key in allowed:
         return ""
-    of = f" of {where}" if where else ""
+    of = f" of {dotted(where)}" if where else ""
     return f"unknown key {key!r}{of}{did_you_mean(key, allowed)}; allowed: {', '.join(allowed)}"

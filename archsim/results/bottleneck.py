@@ -19,13 +19,13 @@ Its keys, all in cycles of the system clock:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.results.energy import OUTSIDE, layer_names, operation_names
+from archsim.results.energy import layer_rows, operation_names, summed
 from archsim.sim.critical_path import critical_path
 from archsim.sim.engine import Queues
 from archsim.sim.stream import Stream
@@ -46,11 +46,11 @@ def bottleneck(
     """
     path = critical_path(graph, start)
     by_operation = np.bincount(graph.operation[path.tasks], path.cycles, len(graph.operations))
-    # joins, which take no time, have the resource -1
-    resource = np.maximum(graph.resource[path.tasks], 0)
-    classes = [resource.part for resource in graph.resources]
-    by_class = _table(classes, np.bincount(resource, path.cycles))
-    waiting = _table(classes, np.bincount(resource, path.cycles * path.waiting))
+    # before all others that of joins, whose resource is -1: they take no time
+    classes = ("", *[resource.part for resource in graph.resources])
+    resource = graph.resource[path.tasks] + 1
+    by_class = _table(classes, np.bincount(resource, path.cycles, len(classes)))
+    waiting = _table(classes, np.bincount(resource, path.cycles * path.waiting, len(classes)))
     transfer = sum(by_class.get(part, 0) - waiting.get(part, 0) for part in media)
     queued = sum(waiting.values())
     return {
@@ -88,22 +88,16 @@ def times(graph: TaskGraph, start: NDArray[np.int64], stream: Stream | None) -> 
 
 def _by_layer(graph: TaskGraph, by_operation: NDArray[Any]) -> dict[str, int]:
     """Cycles by layer in their order, those outside of all layers last."""
-    names = layer_names(graph)
-    order = dict(zip(names, graph.layers, strict=True))
-    table = _table(names, by_operation)
-    return dict(sorted(table.items(), key=lambda row: (row[0] == OUTSIDE, order[row[0]])))
+    names, layer_of = layer_rows(graph.layers)
+    return _table(names, np.bincount(layer_of, by_operation, len(names)))
 
 
-def _table(names: Sequence[str], cycles: NDArray[Any]) -> dict[str, int]:
+def _table(names: tuple[str, ...], cycles: NDArray[Any]) -> dict[str, int]:
     """Cycles by name, without the names that have none.
 
     Args: names: some may be equal; cycles: of each, whole numbers.
     """
-    table: dict[str, int] = {}
-    some = np.flatnonzero(cycles)
-    for index, own in zip(some.tolist(), cycles[some].tolist(), strict=True):
-        table[names[index]] = table.get(names[index], 0) + int(own)
-    return table
+    return {name: int(own) for name, own in summed(names, cycles).items() if own}
 
 
 def _busiest(graph: TaskGraph, stream: Stream | None) -> dict[str, dict[str, Any]]:

@@ -19,6 +19,7 @@ from archsim.native import Native
 from archsim.task_graph import TaskGraph
 
 _fold = Native("archsim.results.fast_fold", "fold")
+_fullest = Native("archsim.results.fast_fold", "fullest")
 
 _SLICE = 1 << 20
 """Windows that are looked at together, which bounds the memory."""
@@ -86,21 +87,43 @@ def dynamic_energy(
         if charges[block.action]:
             tasks = (block.first, block.copies, block.stride)
             spent[tasks] = spent.get(tasks, 0.0) + block.total * prices[block.action]
-    firsts: list[int] = []
-    energies: list[float] = []
-    for (first, copies, stride), energy_pj in spent.items():
-        firsts += [first + number * stride for number in range(copies)]
-        energies += [energy_pj / copies] * copies
-    operations = graph.operation[np.array(firsts, dtype=np.int64)]
-    by_operation = np.bincount(operations, energies, len(graph.operations)).tolist()
-    names, layers = operation_names(graph), layer_names(graph)
-    operation: dict[str, float] = {}
-    layer: dict[str, float] = {}
-    for index in np.flatnonzero(np.bincount(operations)).tolist():
-        name, row, energy = names[index], layers[index], by_operation[index]
-        operation[name] = operation.get(name, 0.0) + energy
-        layer[row] = layer.get(row, 0.0) + energy
-    return Breakdown(component, operation, layer)
+    first, copies, stride = np.array(list(spent), dtype=np.int64).reshape(-1, 3).T
+    number = np.arange(copies.sum()) - np.repeat(np.cumsum(copies) - copies, copies)
+    operations = graph.operation[np.repeat(first, copies) + number * np.repeat(stride, copies)]
+    energies = np.repeat(np.array(list(spent.values())) / copies, copies)
+    by_operation = np.bincount(operations, energies, len(graph.operations))
+    spending = np.bincount(operations, minlength=len(graph.operations))
+
+    def table(names: tuple[str, ...]) -> dict[str, float]:
+        some = summed(names, spending)
+        return {name: energy for name, energy in summed(names, by_operation).items() if some[name]}
+
+    return Breakdown(component, table(operation_names(graph)), table(layer_names(graph)))
+
+
+def summed(names: tuple[str, ...], values: NDArray[Any]) -> dict[str, float]:
+    """Values by name, those of the same name together."""
+    different, place = _places(names)
+    return dict(zip(different, np.bincount(place, values, len(different)).tolist(), strict=True))
+
+
+@lru_cache(maxsize=4)
+def layer_rows(layers: tuple[int, ...]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The rows of breakdowns by layer in their order, and (operations,) which of them each belongs to.
+
+    Args: layers: of a graph.
+    """
+    in_order = sorted(set(layers), key=lambda layer: (layer < 0, layer))
+    rows = {layer: row for row, layer in enumerate(in_order)}
+    names = tuple(OUTSIDE if layer < 0 else f"l{layer}" for layer in in_order)
+    return names, np.array([rows[layer] for layer in layers], dtype=np.int64)
+
+
+@lru_cache(maxsize=8)
+def _places(names: tuple[str, ...]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """The different names, and which of them each is: a sweep asks for the same ones at every point."""
+    places = {name: place for place, name in enumerate(dict.fromkeys(names))}
+    return tuple(places), np.array([places[name] for name in names], dtype=np.int64)
 
 
 def operation_name(graph: TaskGraph, operation: int) -> str:
@@ -128,18 +151,19 @@ def _names(operations: tuple[str, ...], layers: tuple[int, ...]) -> tuple[tuple[
 
 def task_energy(graph: TaskGraph, charges: Mapping[str, tuple[Charge, ...]]) -> NDArray[np.float64]:
     """(tasks,) energy of each task in pJ."""
-    # behind the last copy is room for a whole stride: all copies are then rows of one table
-    energy = np.zeros(len(graph) + max((block.stride for block in graph.actions), default=0))
+    energy = np.zeros(len(graph))
     prices = _prices(charges)
     for blocks in _by_tasks(graph):
         # what the same tasks do is summed up before it is written: most counts are one number for all
         spent: NDArray[np.float64] | float = 0.0
         for block in blocks:
             spent = spent + prices[block.action] * block.count
-        copies, stride = block.copies, block.stride or block.tasks
-        table = energy[block.first : block.first + copies * stride].reshape(copies, stride)
-        table[:, : block.tasks] += spent
-    return energy[: len(graph)]
+        energy[block.first : block.first + block.tasks] += spent
+    for alike in graph.alike:
+        # the copies are copies of the second
+        copies = energy[alike.begin(1) : alike.begin(alike.copies)].reshape(-1, alike.tasks)
+        copies[1:] = copies[0]
+    return energy
 
 
 def _prices(charges: Mapping[str, tuple[Charge, ...]]) -> dict[str, float]:
@@ -169,8 +193,8 @@ def peak_power_mw(
     whole, part = divmod(window_cycles, period_cycles)
     in_cycles = period_cycles % 1 == 0 and part % 1 == 0
     if in_cycles and period_cycles <= _CYCLES_A_TASK * len(energy):
-        in_cycle = _energy_by_cycle(energy, start, occupancy, int(period_cycles))
-        total, fullest = energy.sum(), _fullest_cycles(in_cycle, int(part))
+        changes = _changes_by_cycle(energy, start, occupancy, int(period_cycles))
+        total, fullest = energy.sum(), _fullest_cycles(changes, int(part))
     else:
         time, spent = _folded_energy(energy, start, occupancy, period_cycles)
         total = spent[-1]
@@ -181,30 +205,24 @@ def peak_power_mw(
     return float((whole * total + fullest) / (window_cycles / clock_ghz))
 
 
-def _energy_by_cycle(
+def _changes_by_cycle(
     energy: NDArray[np.float64], start: NDArray[np.int64], occupancy: NDArray[np.int32], period: int
 ) -> NDArray[np.float64]:
-    """(period,) the energy of each cycle of one period; see ``_folded``."""
+    """(period,) the change of power at each cycle of one period, in the first from none; see ``_folded``."""
     begun, ended, ahead = np.zeros(period), np.zeros(period), np.empty(len(energy))
     _fold(energy, start, occupancy, begun, ended, ahead)
     begun -= ended
     begun[0] += ahead.sum()
-    return np.cumsum(begun, out=begun)
+    return begun
 
 
-def _fullest_cycles(in_cycle: NDArray[np.float64], part: int) -> float:
-    """The most energy in ``part`` cycles of a period: power is constant in each cycle.
-
-    In rows of that many cycles, a window is the rest of a row and as much of the next one as is missing.
-    Sums over the whole period would lose digits of what is in a window.
-    """
+def _fullest_cycles(changes: NDArray[np.float64], part: int) -> float:
+    """The most energy in ``part`` cycles of a period, by the changes of power at its cycles."""
     if not part:
         return 0.0
-    rows = 1 + -(-len(in_cycle) // part)
-    until = np.cumsum(np.resize(in_cycle, (rows, part)), axis=1)
-    windows = until[:-1, -1:] - until[:-1]
-    windows += until[1:]
-    return float(windows.max())
+    found = np.zeros(1)
+    _fullest(changes, np.empty(part), found)
+    return float(found[0])
 
 
 def _fullest_window(time: NDArray[np.float64], spent: NDArray[np.float64], some: slice, part: float) -> float:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.results.energy import OUTSIDE
+from archsim.results.energy import layer_rows
 from archsim.task_graph import TaskGraph
 
 MOVED_BIT = ".bit"
@@ -29,14 +29,14 @@ class Utilisation(NamedTuple):
 
 def utilisation(graph: TaskGraph, interval_cycles: float) -> Utilisation:
     """The shares for one inference every ``interval_cycles``."""
-    layers = sorted(set(graph.layers), key=lambda layer: (layer < 0, layer))
+    layers, layer_of = layer_rows(graph.layers)
     part_names = [resource.part for resource in graph.resources]
     parts = sorted(set(part_names))
     columns = {part: column for column, part in enumerate(parts)}
     part_of = [columns[part] for part in part_names]
     servers = np.zeros((len(graph.resources), len(parts)))
     servers[np.arange(len(part_of)), part_of] = [each.servers * each.copies for each in graph.resources]
-    busy = _busy_cycles(graph, layers)
+    busy = _busy_cycles(graph, layer_of, len(layers))
     # sums of whole numbers, which products of matrices add up without a loss
     held, used = busy @ (servers > 0), (busy > 0) @ servers
     shares = np.divide(held, used * interval_cycles, where=used > 0, out=np.zeros_like(held))
@@ -45,9 +45,7 @@ def utilisation(graph: TaskGraph, interval_cycles: float) -> Utilisation:
     return Utilisation(
         dict(zip(parts, of_all.tolist(), strict=True)),
         {
-            OUTSIDE if layer < 0 else f"l{layer}": {
-                part: share for part, share, count in zip(parts, row, counts, strict=True) if count
-            }
+            layer: {part: share for part, share, count in zip(parts, row, counts, strict=True) if count}
             for layer, row, counts in rows
             if any(counts)
         },
@@ -63,8 +61,11 @@ def traffic_bytes(counts: Mapping[str, float]) -> dict[str, float]:
     return {name.removesuffix(MOVED_BIT): moved[name] for name in sorted(moved)}
 
 
-def _busy_cycles(graph: TaskGraph, layers: list[int]) -> NDArray[np.float64]:
-    """(layers, resources) cycles for which the tasks of each layer hold each resource."""
+def _busy_cycles(graph: TaskGraph, layer_of: NDArray[np.int64], layers: int) -> NDArray[np.float64]:
+    """(layers, resources) cycles for which the tasks of each layer hold each resource.
+
+    Args: layer_of: (operations,) the layer of each.
+    """
     operation, resource = graph.operation, graph.resource
     # tasks stand in long rows of the same operation and resource: those are summed up first
     changes = (operation[1:] != operation[:-1]) | (resource[1:] != resource[:-1])
@@ -72,7 +73,6 @@ def _busy_cycles(graph: TaskGraph, layers: list[int]) -> NDArray[np.float64]:
     cycles = np.add.reduceat(graph.occupancy, first, dtype=np.int64)
     # joins, whose resource is -1, stand in the first column of their row, which is left out
     width = len(graph.resources) + 1
-    row_of = {layer: row for row, layer in enumerate(layers)}
-    begin = np.array([1 + width * row_of[layer] for layer in graph.layers], dtype=np.int64)
-    busy = np.bincount(begin[operation[first]] + resource[first], cycles, width * len(layers))
-    return busy.reshape(len(layers), width)[:, 1:].astype(np.float64)
+    place = 1 + width * layer_of[operation[first]] + resource[first]
+    busy = np.bincount(place, cycles, width * layers)
+    return busy.reshape(layers, width)[:, 1:].astype(np.float64)

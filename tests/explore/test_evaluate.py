@@ -41,6 +41,8 @@ def test_points_are_what_simulate_gives(preset: str, small: Trace, stream: bool)
         copies | {"mapping.slc_rate": 1},
         copies | {"mapping.slc_rate": 1, "pu.parts.analog.array.read_ns": 200},
         copies | {"mapping.in_flight": 1},
+        copies | {"pu.parts.analog.activity.ones": 0.3},
+        copies | {"pu.parts.analog.activity.ones": 0.4},
         copies,
     ):
         machine = archsim.load_hardware(preset, settings)

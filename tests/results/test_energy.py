@@ -21,7 +21,7 @@ from archsim.results.energy import (
     peak_power_mw,
     task_energy,
 )
-from archsim.task_graph import GraphBuilder, TaskGraph
+from archsim.task_graph import Alike, GraphBuilder, TaskGraph
 
 CHARGES = {
     "alu.add": (Charge("alu.adder", 2.0), Charge("alu.register", 0.5)),
@@ -142,14 +142,14 @@ def test_cycle_by_cycle_and_from_change_to_change_are_the_same(
     """The way for whole cycles and the general one, with starts before cycle 0, too, as streams have."""
     start, occupancy, energy = (np.array(column) for column in zip(*tasks, strict=True))
     part = window % period
-    in_cycle = energy_module._energy_by_cycle(energy, start, occupancy.astype(np.int32), period)
+    changes = energy_module._changes_by_cycle(energy, start, occupancy.astype(np.int32), period)
     time, spent = energy_module._folded_energy(energy, start, occupancy.astype(np.int32), float(period))
     whole = energy.sum()
     assert spent[-1] == pytest.approx(whole, rel=1e-12)
-    assert np.cumsum(in_cycle) == pytest.approx(
+    assert np.cumsum(np.cumsum(changes)) == pytest.approx(
         np.interp(np.arange(1, period + 1), time, spent), rel=1e-12, abs=1e-12 * whole
     )
-    fullest = energy_module._fullest_cycles(in_cycle, part)
+    fullest = energy_module._fullest_cycles(changes, part)
     general = energy_module._fullest_window(time, spent, slice(None), float(part))
     assert fullest == pytest.approx(general, rel=1e-12, abs=1e-12 * whole)
 
@@ -163,8 +163,21 @@ def test_compiled_and_plain_folding_are_the_same_to_the_last_digit(
     power, end = energy / length, start + length
     change = np.bincount(start % period, power, period) - np.bincount(end % period, power, period)
     change[0] += ((end // period - start // period) * power).sum()
-    in_cycle = energy_module._energy_by_cycle(energy, start, occupancy.astype(np.int32), period)
-    assert in_cycle.tolist() == np.cumsum(change).tolist()
+    changes = energy_module._changes_by_cycle(energy, start, occupancy.astype(np.int32), period)
+    assert changes.tolist() == change.tolist()
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1, max_size=40), st.data())
+def test_compiled_and_plain_windows_are_the_same_to_the_last_digit(
+    power: list[float], data: st.DataObject
+) -> None:
+    """In rows of as many cycles, a window is the rest of a row and the begin of the next one."""
+    part = data.draw(st.integers(1, len(power)))
+    changes = np.diff(power, prepend=0.0)
+    rows = 1 + -(-len(power) // part)
+    until = np.cumsum(np.resize(np.cumsum(changes), (rows, part)), axis=1)
+    windows = until[:-1, -1:] - until[:-1] + until[1:]
+    assert energy_module._fullest_cycles(changes, part) == max(windows.max(), 0.0)
 
 
 @given(many, st.integers(1, 200))
@@ -196,7 +209,7 @@ def test_fractions_of_cycles_and_long_periods_are_looked_at_from_change_to_chang
     period: float, window: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Tasks of 2 and 3 pJ a cycle run side by side in cycles 2 to 5: 5 pJ in each cycle of the window."""
-    monkeypatch.delattr(energy_module, "_energy_by_cycle")
+    monkeypatch.delattr(energy_module, "_changes_by_cycle")
     tasks = [(0, 6, 12.0), (2, 4, 12.0), (0, 1, 0.0)]
     assert peak(tasks, period, window) == pytest.approx(5.0)
 
@@ -221,14 +234,14 @@ def test_digit_by_digit_is_the_order_that_comparing_gives(values: list[float]) -
 
 
 def test_the_copies_of_a_count_are_priced_like_the_count() -> None:
-    """Three copies of two tasks with a gap of one between them; the last ends where the graph does."""
+    """Three copies of two tasks, as of three equal layers that follow on tasks which are alike."""
     graph = graph_of_three_operations()
     # tasks 1 and 2 are l0.add's, 3 and 4 l1.add's, 5 and 6 out's; 7 is the exit
-    counts = (ActionCount(0, 2, "alu.add", np.array([1.0, 2.0]), copies=3, stride=3),)
-    copied = replace(graph, actions=counts)
-    # 2.5 pJ an addition, in tasks 0 and 1, 3 and 4, 6 and 7
-    assert task_energy(copied, CHARGES).tolist() == [2.5, 5, 0, 2.5, 5, 0, 2.5, 5]
+    counts = (ActionCount(1, 2, "alu.add", np.array([1.0, 2.0]), copies=3, stride=2),)
+    copied = replace(graph, actions=counts, alike=(Alike(-1, 2, 4),))
+    # 2.5 pJ an addition
+    assert task_energy(copied, CHARGES).tolist() == [0, 2.5, 5, 2.5, 5, 2.5, 5, 0]
     energy = dynamic_energy(copied, action_counts(copied), CHARGES)
     assert energy.by_component == {"alu.adder": 18.0, "alu.register": 4.5}
-    # a copy's energy is that of the operation of its first task: entry, l1.add and out
-    assert energy.by_operation == {"entry": 7.5, "add": 7.5, "out": 7.5}
+    # a copy's energy is that of the operation of its first task: add twice, and out
+    assert energy.by_operation == {"add": 15.0, "out": 7.5}
