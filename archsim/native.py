@@ -5,8 +5,11 @@ Importing numba and letting it load what it keeps on disk takes 0.4 s; LLVM alon
 from there. A function that is to be kept like that is ``numba.njit`` with ``_nrt=False``: it allocates
 nothing, takes integers, arrays and named tuples of them, and returns an integer.
 
-The call follows numba's convention (numba.core.callconv.CPUCallConv): pointers to the result and to the
-exception, then every argument taken apart into numbers of 64 bits; the status is returned, 0 for success.
+numba's code takes every argument apart into numbers of 64 bits (numba.core.callconv.CPUCallConv), six and
+more for an array. Most of them are the same in every call with arguments of these types: nobody owns the
+memory, an element has so many bytes, a row so many columns. A frame around the code takes the others, a
+number as it is, an array as its address and its length, and promises that arrays do not overlap. LLVM then
+optimises the code once more with what it now knows.
 """
 
 from __future__ import annotations
@@ -17,16 +20,34 @@ import hashlib
 import importlib
 import importlib.metadata
 import importlib.util
+import math
 import os
 import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 _DIGEST_BYTES = 32
+
+
+class Apart(NamedTuple):
+    """An argument that is taken apart once, for many calls: its arrays stay where they are.
+
+    Args: types: of what is in it; numbers: that stand for it.
+    """
+
+    argument: Any
+    types: str
+    numbers: list[int]
+
+    @classmethod
+    def of(cls, argument: Any) -> Apart:
+        """An argument of the sorts that compiled functions take."""
+        numbers: list[int] = []
+        return cls(argument, _take_apart(argument, numbers), numbers)
 
 
 class Native:
@@ -43,7 +64,8 @@ class Native:
     def __call__(self, *arguments: Any) -> int:
         """Call the machine code, without the lock of the interpreter.
 
-        Args: arguments: int, arrays in C order that can be written to, and named tuples of these.
+        Args: arguments: int, arrays in C order that can be written to, and named tuples of these; or these
+            taken apart.
         Raises: TypeError: for an argument of another sort; RuntimeError: when the code raised something.
         """
         numbers: list[int] = []
@@ -82,13 +104,15 @@ class Native:
 
 def _take_apart(argument: Any, numbers: list[int]) -> str:
     """Append the numbers that stand for an argument; returns its type."""
+    if isinstance(argument, Apart):
+        numbers += argument.numbers
+        return argument.types
     if isinstance(argument, np.ndarray):
         if not (argument.flags.c_contiguous and argument.flags.writeable and argument.dtype.isnative):
             raise TypeError("compiled functions take arrays in C order that can be written to")
-        address = argument.__array_interface__["data"][0]
-        # nobody owns the memory and there is no parent: compiled code counts no references
-        numbers += (0, 0, argument.size, argument.itemsize, address, *argument.shape, *argument.strides)
-        return f"{argument.dtype.str}:{argument.ndim}"
+        length, *columns = argument.shape
+        numbers += (argument.__array_interface__["data"][0], length)
+        return f"{argument.dtype.str}{columns}"
     if isinstance(argument, tuple):
         inside = [_take_apart(each, numbers) for each in argument]
         return f"{type(argument).__name__}({', '.join(inside)})"
@@ -98,11 +122,62 @@ def _take_apart(argument: Any, numbers: list[int]) -> str:
     raise TypeError(f"compiled functions take no {type(argument).__name__}")
 
 
+class _Frame:
+    """A function around one that numba compiled, which takes no more than differs from call to call.
+
+    Args: takes: what it takes; passes: what it calls the other with; steps: what it computes for that.
+    """
+
+    def __init__(self, arguments: tuple[Any, ...]) -> None:
+        self.takes = ["ptr %result", "ptr %raised"]
+        self.passes = ["ptr %result", "ptr %raised"]
+        self.steps: list[str] = []
+        for argument in arguments:
+            self._add(argument)
+
+    def _add(self, argument: Any) -> None:
+        number = len(self.takes)
+        if isinstance(argument, Apart):
+            self._add(argument.argument)
+        elif isinstance(argument, np.ndarray):
+            columns, size = argument.shape[1:], argument.itemsize
+            row = math.prod(columns)
+            self.takes += [f"ptr noalias %array{number}", f"i64 %length{number}"]
+            self.steps.append(f"%size{number} = mul i64 %length{number}, {row}")
+            strides = [size * math.prod(columns[place:]) for place in range(len(columns) + 1)]
+            constants = [f"i64 {each}" for each in (*columns, *strides)]
+            # nobody owns the memory and there is no parent: compiled code counts no references
+            self.passes += ["ptr null", "ptr null", f"i64 %size{number}", f"i64 {size}"]
+            self.passes += [f"ptr %array{number}", f"i64 %length{number}", *constants]
+        elif isinstance(argument, tuple):
+            for each in argument:
+                self._add(each)
+        else:
+            self.takes.append(f"i64 %number{number}")
+            self.passes.append(f"i64 %number{number}")
+
+    def around(self, function: str, name: str) -> str:
+        """Its code in LLVM's language, for it to have that name."""
+        types = ", ".join([each.split()[0] for each in self.passes])
+        return "\n".join(
+            [
+                f"declare i32 @{function}({types})",
+                f"define i32 @{name}({', '.join(self.takes)}) {{",
+                *self.steps,
+                f"%status = call i32 @{function}({', '.join(self.passes)})",
+                "ret i32 %status",
+                "}",
+            ]
+        )
+
+
 def _numba_type(argument: Any) -> Any:
     """What numba calls the type of an argument."""
     import numba
 
     types: Any = numba.types
+    if isinstance(argument, Apart):
+        return _numba_type(argument.argument)
     if isinstance(argument, np.ndarray):
         return types.Array(numba.from_dtype(argument.dtype), argument.ndim, "C")
     if isinstance(argument, tuple):
@@ -126,22 +201,24 @@ def _compiled(function: Any, arguments: tuple[Any, ...]) -> bytes:
     module = llvm.parse_assembly(alone.inspect_llvm(types))
     inside = [each for each in module.functions if not each.is_declaration]
     (entry,) = (each for each in inside if each.linkage == llvm.Linkage.external)
-    entry.name = function.py_func.__name__
-    numbers: list[int] = []
-    for argument in arguments:
-        _take_apart(argument, numbers)
-    if len(list(entry.arguments)) != 2 + len(numbers):
+    entry.name = "inside"
+    frame = _Frame(arguments)
+    if [str(each.type) for each in entry.arguments] != [each.split()[0] for each in frame.passes]:
         raise RuntimeError(f"numba {numba.__version__} calls functions in a way that archsim does not know")
+    module.link_in(llvm.parse_assembly(frame.around(entry.name, function.py_func.__name__)))
+    entry.linkage = llvm.Linkage.internal
+    entry.add_function_attribute("alwaysinline")
     process = ctypes.CDLL(None)
     outside = [each.name for each in module.functions if each.is_declaration]
     missing = [each for each in outside if not each.startswith("llvm.") and not hasattr(process, each)]
     if missing:
-        raise TypeError(f"{entry.name} calls {', '.join(missing)}: compiled functions allocate nothing")
+        name = function.py_func.__name__
+        raise TypeError(f"{name} calls {', '.join(missing)}: compiled functions allocate nothing")
     return _emitted(module)
 
 
 def _emitted(module: Any) -> bytes:
-    """The machine code of an LLVM module, for this processor and no other."""
+    """The machine code of an LLVM module, optimised for this processor and no other."""
     import llvmlite.binding as llvm
 
     machine = llvm.Target.from_default_triple().create_target_machine(
@@ -151,6 +228,8 @@ def _emitted(module: Any) -> bytes:
         codemodel="jitdefault",
         jit=True,
     )
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(module, passes)
     code: bytes = machine.emit_object(module)
     return code
 

@@ -123,11 +123,17 @@ class Glimpse:
 
     @classmethod
     def of(
-        cls, queues: Queues, now: int, left: int, begun: NDArray[np.signedinteger[Any]], waiting: list[int]
+        cls,
+        queues: Queues,
+        now: int,
+        left: int,
+        begun: NDArray[np.signedinteger[Any]],
+        starts: NDArray[np.signedinteger[Any]],
+        waiting: NDArray[np.int64],
     ) -> Glimpse:
         """What an engine of these queues remembers.
 
-        Args: begun: (tasks, 2 + remembered) how often each task has begun, by whom, and when.
+        Args: begun: (tasks, 2) how often each task has begun, and by whom.
         """
         graph = queues.graph
         joins = graph.resource == JOIN
@@ -139,8 +145,8 @@ class Glimpse:
             np.maximum(graph.occupancy, graph.latency),
             begun[:, 0],
             begun[:, 1],
-            begun[:, 2:],
-            np.array(waiting, dtype=np.int64),
+            starts,
+            waiting,
             queues.shifts(left),
         )
 

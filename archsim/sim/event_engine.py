@@ -122,14 +122,12 @@ class EventEngine:
     def glimpse(self) -> Glimpse:
         """What the future depends on: see ``Engine.glimpse``."""
         remembered = self._starts[0].maxlen or 0
-        rows = [
-            [begun, by, *starts, *[_LONG_AGO] * (remembered - len(starts))]
-            for begun, by, starts in zip(self._begun, self._begun_by, self._starts, strict=True)
-        ]
+        begun = np.array([self._begun, self._begun_by], dtype=np.int64).T
+        starts = [[*each, *[_LONG_AGO] * (remembered - len(each))] for each in self._starts]
         queues = [[number for number, _, _ in server.queue] for server in self._servers]
-        waiting = list(itertools.chain.from_iterable([*queue, -1] for queue in queues))
-        now = int(self._clock.now)
-        return Glimpse.of(self._queues, now, len(self.left), np.array(rows, dtype=np.int64), waiting)
+        waiting = np.array([*itertools.chain.from_iterable([*queue, -1] for queue in queues)], dtype=np.int64)
+        now, left = int(self._clock.now), len(self.left)
+        return Glimpse.of(self._queues, now, left, begun, np.array(starts, dtype=np.int64), waiting)
 
     def _begin(self) -> None:
         """Let the first inferences enter."""

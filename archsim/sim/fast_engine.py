@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
-from archsim.native import Native
+from archsim.native import Apart, Native
 from archsim.sim import fast_layout as layout
 from archsim.sim.deadlock import deadlock
 from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, Wiring, wire
@@ -68,15 +68,17 @@ class FastEngine:
             keep=keep is None,
             spare=spare,
             horizon=_HORIZON - self._longest(),
+            remember=remember,
         )
         self._run = _progress(self._program, self._queues, contexts, self._wheel_size(), remember)
+        self._apart: tuple[Apart, ...] = ()
         self._warm = warm
         if warm is not None:
             start, age = warm.of(first)
             if int((age.max() - start).max()) >= layout.LONG_AGO:
                 self._widen()
             quiet = np.empty((-(-len(graph) // layout.CHUNK), 2), dtype=np.int64)
-            if _resume(self._program, self._run, self._loop, start, age, quiet, np.empty_like(start)):
+            if _resume(*self._state(), start, age, quiet, np.empty_like(start)):
                 raise ValueError(NO_STATE)
 
     @property
@@ -99,7 +101,7 @@ class FastEngine:
         while True:
             self._reserve_left(goal)
             before = len(self.left)
-            why = _advance(self._program, self._run, self._loop, goal)
+            why = _advance(*self._state(), goal)
             self.left += self._run.left[len(self.left) : self._run.counters[layout.LEFT]].tolist()
             if why == layout.STUCK or (before == 0 and self._left_unfinished()):
                 raise deadlock(self._graph)
@@ -119,13 +121,25 @@ class FastEngine:
         run = self._run
         contexts = len(run.context) - int(run.counters[layout.FREE])
         waiting = np.empty(len(run.queue) + (contexts << self._program.shift), dtype=np.int64)
-        count = _waiting(self._program, run, waiting)
-        return Glimpse.of(self._queues, self.now, len(self.left), run.begun.copy(), waiting[:count].tolist())
+        count = _waiting(*self._state()[:2], waiting)
+        left, tasks = len(self.left), len(self._graph)
+        starts = run.starts.reshape(tasks, -1).copy()
+        return Glimpse.of(self._queues, self.now, left, run.begun.copy(), starts, waiting[:count].copy())
+
+    def _state(self) -> tuple[Apart, ...]:
+        """The graph, the state and what is asked for, as compiled functions take them."""
+        state = (self._program, self._run, self._loop)
+        if not self._apart or any(
+            apart.argument is not part for apart, part in zip(self._apart, state, strict=True)
+        ):
+            self._apart = tuple(map(Apart.of, state))
+        return self._apart
 
     def _widen(self) -> None:
         """Let slots hold cycles of 64 bits."""
-        slot, begun = (array.astype(np.int64) for array in (self._run.slot, self._run.begun))
-        self._run = self._run._replace(slot=slot, begun=begun)
+        run = self._run
+        slot, begun, starts = (array.astype(np.int64) for array in (run.slot, run.begun, run.starts))
+        self._run = run._replace(slot=slot, begun=begun, starts=starts)
         self._loop = self._loop._replace(horizon=layout.NEVER)
 
     def _left_unfinished(self) -> bool:
@@ -315,8 +329,7 @@ def _int32(array: NDArray[np.generic]) -> NDArray[np.int32]:
 
 def _progress(program: Program, queues: Queues, contexts: int, wheel: int, remember: int) -> Progress:
     """The state before cycle 0; slots take memory only when an inference first uses them."""
-    begun = np.full((len(program.waits) if remember else 0, 2 + remember), -layout.LONG_AGO, dtype=np.int32)
-    begun[:, :2] = 0
+    tasks = len(program.waits)
     slots = _slots(program, contexts)
     servers = [resource.servers for resource in queues.resources]
     queue = np.zeros((len(servers), 4), dtype=np.int32)
@@ -340,7 +353,8 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int, remem
         key=np.empty(slots, dtype=np.int64),
         work=np.empty(2 * slots, dtype=np.int64),
         left=np.zeros(16, dtype=np.int64),
-        begun=begun,
+        begun=np.zeros((tasks if remember else 0, 2), dtype=np.int32),
+        starts=np.full(tasks * remember, -layout.LONG_AGO, dtype=np.int32),
     )
 
 

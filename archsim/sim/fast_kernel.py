@@ -76,6 +76,9 @@ from archsim.sim.fast_layout import (
 _OPTIONS: dict[str, Any] = {"nogil": True, "_nrt": False}
 # nothing is allocated, so that no references need to be counted: that would take most of the time
 
+nth = np.uint64
+"""Of an index: it counts from the front, and no code is needed for one that counts from the end."""
+
 
 def compiled(function: Any) -> Any:
     """A function of the loop."""
@@ -166,14 +169,15 @@ def _free(run: Progress, context: int) -> None:
 
 
 @inlined
-def _remember(run, task, context):  # type: ignore[no-untyped-def]
+def _remember(run, loop, task, context):  # type: ignore[no-untyped-def]
     """A task begins."""
-    if len(run.begun):
-        run.begun[task, 0] += 1
-        run.begun[task, 1] += run.context[context, INFERENCE]
-        for place in range(run.begun.shape[1] - 1, 2, -1):
-            run.begun[task, place] = run.begun[task, place - 1]
-        run.begun[task, 2] = run.counters[NOW]
+    if loop.remember:
+        run.begun[nth(task), 0] += 1
+        run.begun[nth(task), 1] += run.context[nth(context), INFERENCE]
+        first = task * loop.remember
+        for place in range(first + loop.remember - 1, first, -1):
+            run.starts[nth(place)] = run.starts[nth(place - 1)]
+        run.starts[nth(first)] = run.counters[NOW]
 
 
 @compiled
@@ -240,10 +244,10 @@ def _later(run: Progress, found: int) -> int:
 @inlined
 def queue_of(program, run, task, context):  # type: ignore[no-untyped-def]
     """The queue of a task: its resource's, or that of the copy that it is dealt to."""
-    queue = np.int64(program.place[task, QUEUE])
+    queue = np.int64(program.place[nth(task), QUEUE])
     if queue < 0:
         row = -2 - queue
-        turns = run.context[context, INFERENCE] * program.dealt[row, TURNS]
+        turns = run.context[nth(context), INFERENCE] * program.dealt[row, TURNS]
         queue = program.dealt[row, FIRST] + (program.dealt[row, TURN] + turns) % program.dealt[row, COPIES]
     return queue
 
@@ -254,13 +258,13 @@ def schedule(run, node, wait):  # type: ignore[no-untyped-def]
     spokes, at = len(run.wheel) - 1, run.counters[NOW] + wait
     if wait <= spokes:
         spoke = at & spokes
-        run.slot[node >> 1, LINK] = -2 - run.wheel[spoke]
-        run.wheel[spoke] = node
-        run.filled[spoke >> 6] |= np.uint64(1) << np.uint64(spoke & 63)
+        run.slot[nth(node >> 1), LINK] = -2 - run.wheel[nth(spoke)]
+        run.wheel[nth(spoke)] = node
+        run.filled[nth(spoke >> 6)] |= np.uint64(1) << np.uint64(spoke & 63)
         run.counters[PENDING] += 1
     else:
-        run.later[run.counters[LATER], 0] = at
-        run.later[run.counters[LATER], 1] = node
+        run.later[nth(run.counters[LATER]), 0] = at
+        run.later[nth(run.counters[LATER]), 1] = node
         run.counters[LATER] += 1
 
 
@@ -271,25 +275,28 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
     while node >= 0:
         ending = node
         slot = ending >> 1
-        node = -2 - np.int64(run.slot[slot, LINK])
+        node = -2 - np.int64(run.slot[nth(slot), LINK])
         task, context = slot & mask, slot >> program.shift
-        row = program.place[task, ROW]
-        occupancy, latency = np.int64(program.row[row, OCCUPANCY]), np.int64(program.row[row, LATENCY])
+        row = program.place[nth(task), ROW]
+        occupancy, latency = (
+            np.int64(program.row[nth(row), OCCUPANCY]),
+            np.int64(program.row[nth(row), LATENCY]),
+        )
         run.counters[PENDING] -= 1
-        run.context[context, ENDINGS] -= 1
+        run.context[nth(context), ENDINGS] -= 1
         if occupancy != latency and (ending & 1) == (occupancy < latency):
             schedule(run, ending ^ 1, abs(latency - occupancy))
         if ending & 1 or occupancy == latency:
             queue = queue_of(program, run, task, context)
-            run.queue[queue, SERVERS] += 1
-            if run.queue[queue, HEAD] >= 0 and not run.queue[queue, MARKED]:
-                run.queue[queue, MARKED] = 1
-                run.dirty[dirty] = queue
+            run.queue[nth(queue), SERVERS] += 1
+            if run.queue[nth(queue), HEAD] >= 0 and not run.queue[nth(queue), MARKED]:
+                run.queue[nth(queue), MARKED] = 1
+                run.dirty[nth(dirty)] = queue
                 dirty += 1
         if not ending & 1:
-            run.work[work] = ending
+            run.work[nth(work)] = ending
             work += 1
-        elif run.context[context, LEAVING]:
+        elif run.context[nth(context), LEAVING]:
             _free(run, context)
     return dirty, work
 
@@ -304,12 +311,12 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
     ready = 0
     while work:
         work -= 1
-        event = run.work[work]
+        event = run.work[nth(work)]
         slot = event >> 1
         task, context = slot & mask, slot >> shift
         column = START if event & 1 else FINISH
-        row = program.place[task, ROW]
-        edge, end = program.row[row, column], program.row[row + 1, column]
+        row = program.place[nth(task), ROW]
+        edge, end = program.row[nth(row), column], program.row[nth(row + 1), column]
         leaving = task == program.exit
         if leaving:
             _leave(run, context, loop.keep)
@@ -318,29 +325,32 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
             if leaving and edge == end - 1 and loop.in_flight > 0:
                 target, distance = 0, loop.in_flight
             else:
-                ahead, distance = np.int64(program.edge[edge]), 0
+                ahead, distance = np.int64(program.edge[nth(edge)]), 0
                 if ahead >= FAR:
                     later = ahead - FAR
-                    ahead, distance = np.int64(program.later[later, 0]), np.int64(program.later[later, 1])
+                    ahead, distance = (
+                        np.int64(program.later[nth(later), 0]),
+                        np.int64(program.later[nth(later), 1]),
+                    )
                 target = program.exit if ahead == EXIT else task + ahead
             edge += 1
             other = (context << shift) + target
             if distance:
-                inference = run.context[context, INFERENCE] + distance
+                inference = run.context[nth(context), INFERENCE] + distance
                 if loop.inferences >= 0 and inference >= loop.inferences:
                     continue
                 other = (open_context(program, run, loop, inference) << shift) + target
-            if not run.seen[other >> CHUNK_BITS]:
+            if not run.seen[nth(other >> CHUNK_BITS)]:
                 set_chunk(program, run, other)
-            still = run.slot[other, STILL] - 1
-            run.slot[other, STILL] = still
+            still = run.slot[nth(other), STILL] - 1
+            run.slot[nth(other), STILL] = still
             if still == 0:
-                if program.place[target, QUEUE] == -1:
-                    run.slot[other, BEGAN] = run.counters[NOW]
-                    run.work[work] = 2 * other
+                if program.place[nth(target), QUEUE] == -1:
+                    run.slot[nth(other), BEGAN] = run.counters[NOW]
+                    run.work[nth(work)] = 2 * other
                     work += 1
                 else:
-                    run.ready[ready] = other
+                    run.ready[nth(ready)] = other
                     ready += 1
     return ready
 
@@ -349,15 +359,15 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
 def queue_up(program, run, slot, dirty):  # type: ignore[no-untyped-def]
     """Put a task at the end of its queue: the queues to look at."""
     queue = queue_of(program, run, slot & ((1 << program.shift) - 1), slot >> program.shift)
-    run.slot[slot, LINK] = -1
-    if run.queue[queue, HEAD] < 0:
-        run.queue[queue, HEAD] = slot
+    run.slot[nth(slot), LINK] = -1
+    if run.queue[nth(queue), HEAD] < 0:
+        run.queue[nth(queue), HEAD] = slot
     else:
-        run.slot[run.queue[queue, TAIL], LINK] = -2 - slot
-    run.queue[queue, TAIL] = slot
-    if not run.queue[queue, MARKED]:
-        run.queue[queue, MARKED] = 1
-        run.dirty[dirty] = queue
+        run.slot[nth(run.queue[queue, TAIL]), LINK] = -2 - slot
+    run.queue[nth(queue), TAIL] = slot
+    if not run.queue[nth(queue), MARKED]:
+        run.queue[nth(queue), MARKED] = 1
+        run.dirty[nth(dirty)] = queue
         dirty += 1
     return dirty
 
@@ -369,45 +379,48 @@ def _enter(program, run, ready, dirty):  # type: ignore[no-untyped-def]
     if ready > 1:
         in_order = True
         for i in range(ready):
-            slot = np.int64(run.ready[i])
-            run.key[i] = run.context[slot >> shift, INFERENCE] * len(program.waits) + (slot & mask)
-            in_order = in_order and (i == 0 or run.key[i - 1] < run.key[i])
+            slot = np.int64(run.ready[nth(i)])
+            run.key[nth(i)] = run.context[nth(slot >> shift), INFERENCE] * len(program.waits) + (slot & mask)
+            in_order = in_order and (i == 0 or run.key[nth(i - 1)] < run.key[nth(i)])
         if not in_order:
             sort(run.key, run.ready, ready)
     for i in range(ready):
-        slot = np.int64(run.ready[i])
+        slot = np.int64(run.ready[nth(i)])
         dirty = queue_up(program, run, slot, dirty)
     return dirty
 
 
 @inlined
-def _start(program, run, dirty):  # type: ignore[no-untyped-def]
+def _start(program, run, loop, dirty):  # type: ignore[no-untyped-def]
     """Every free server starts the first of its queue: endings that come at once, starts to follow."""
     now, mask = run.counters[NOW], (1 << program.shift) - 1
     node = np.int64(-1)
     work = 0
     for i in range(dirty):
-        queue = run.dirty[i]
-        run.queue[queue, MARKED] = 0
-        while run.queue[queue, SERVERS] > 0 and run.queue[queue, HEAD] >= 0:
-            slot = np.int64(run.queue[queue, HEAD])
-            run.queue[queue, HEAD] = -2 - run.slot[slot, LINK]
-            run.queue[queue, SERVERS] -= 1
+        queue = run.dirty[nth(i)]
+        run.queue[nth(queue), MARKED] = 0
+        while run.queue[nth(queue), SERVERS] > 0 and run.queue[nth(queue), HEAD] >= 0:
+            slot = np.int64(run.queue[nth(queue), HEAD])
+            run.queue[nth(queue), HEAD] = -2 - run.slot[nth(slot), LINK]
+            run.queue[nth(queue), SERVERS] -= 1
             task, context = slot & mask, slot >> program.shift
-            row = program.place[task, ROW]
-            occupancy, latency = np.int64(program.row[row, OCCUPANCY]), np.int64(program.row[row, LATENCY])
-            run.slot[slot, BEGAN] = now
-            _remember(run, task, context)
-            run.context[context, ENDINGS] += 1 if occupancy == latency else 2
+            row = program.place[nth(task), ROW]
+            occupancy, latency = (
+                np.int64(program.row[nth(row), OCCUPANCY]),
+                np.int64(program.row[nth(row), LATENCY]),
+            )
+            run.slot[nth(slot), BEGAN] = now
+            _remember(run, loop, task, context)
+            run.context[nth(context), ENDINGS] += 1 if occupancy == latency else 2
             ending = 2 * slot + (occupancy < latency)
             if occupancy and latency:
                 schedule(run, ending, min(occupancy, latency))
             else:
-                run.slot[slot, LINK] = -2 - node
+                run.slot[nth(slot), LINK] = -2 - node
                 node = ending
                 run.counters[PENDING] += 1
-            if program.row[row, START] < program.row[row + 1, START]:
-                run.work[work] = 2 * slot + 1
+            if program.row[nth(row), START] < program.row[nth(row + 1), START]:
+                run.work[nth(work)] = 2 * slot + 1
                 work += 1
     return node, work
 
@@ -435,8 +448,8 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
             counters[BEGUN] = 1
             for inference in range(loop.first):
                 slot = open_context(program, run, loop, inference) << program.shift
-                run.slot[slot, BEGAN] = 0
-                run.work[work] = 2 * slot
+                run.slot[nth(slot), BEGAN] = 0
+                run.work[nth(work)] = 2 * slot
                 work += 1
         elif not work and not dirty:
             if counters[PENDING] + counters[LATER] == 0:
@@ -448,14 +461,14 @@ def advance(program: Program, run: Progress, loop: Loop, goal: int) -> int:
                 found = _later(run, found)
             counters[NOW] = found
             spoke = found & (len(run.wheel) - 1)
-            node = np.int64(run.wheel[spoke])
-            run.wheel[spoke] = -1
-            run.filled[spoke >> 6] &= ~(np.uint64(1) << np.uint64(spoke & 63))
+            node = np.int64(run.wheel[nth(spoke)])
+            run.wheel[nth(spoke)] = -1
+            run.filled[nth(spoke >> 6)] &= ~(np.uint64(1) << np.uint64(spoke & 63))
         while node >= 0 or work or dirty:  # the rounds of this instant
             dirty, work = _end(program, run, node, dirty, work)
             ready = _follow(program, run, loop, work)
             dirty = _enter(program, run, ready, dirty)
-            node, work = _start(program, run, dirty)
+            node, work = _start(program, run, loop, dirty)
             dirty = 0
     return DONE
 

@@ -94,7 +94,7 @@ class Loop(NamedTuple):
     Args: in_flight: an inference enters when the one that many before it leaves, -1: all at cycle 0;
         inferences: how many there are, -1 for no end; first: how many enter at cycle 0; keep: whether all
         contexts are kept for their schedules; spare: contexts that an instant may take; horizon: the cycle
-        from which on starts may not fit into a slot.
+        from which on starts may not fit into a slot; remember: how many starts of each task.
     """
 
     in_flight: int
@@ -103,6 +103,7 @@ class Loop(NamedTuple):
     keep: bool
     spare: int
     horizon: int
+    remember: int
 
 
 class Progress(NamedTuple):
@@ -113,7 +114,8 @@ class Progress(NamedTuple):
         queues to look at in a round; wheel: (cycles,) first node; filled: bits of the wheel; later:
         (endings, 2) cycle and node of those beyond it; ready, key, work: tasks that became ready, their
         numbers, and events whose edges are to be followed; left: cycles at which inferences left; begun:
-        (tasks, 2 + starts that are remembered), see ``engine.Glimpse``; without rows where none are.
+        (tasks, 2) how often each task has begun, and by whom, see ``engine.Glimpse``; starts: (tasks *
+        remembered,) of each task, the last one first; both are empty where none is remembered.
     """
 
     counters: Int64
@@ -132,3 +134,4 @@ class Progress(NamedTuple):
     work: Int64
     left: Int64
     begun: NDArray[np.signedinteger[Any]]
+    starts: NDArray[np.signedinteger[Any]]

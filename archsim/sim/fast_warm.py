@@ -211,7 +211,7 @@ def put_off(program: Program, start: Int64, earlier: Int64, passes: int) -> int:
 
 
 @compiled
-def _recall(run: Progress, start: Int64, age: Int64) -> None:
+def _recall(run: Progress, loop: Loop, start: Int64, age: Int64) -> None:
     """Note how often each task has begun and when, as ``start`` and ``age`` say."""
     youngest = 0
     for task in range(len(run.begun)):
@@ -221,8 +221,8 @@ def _recall(run: Progress, start: Int64, age: Int64) -> None:
             youngest += 1
         run.begun[task, 0] = youngest
         run.begun[task, 1] = youngest * (youngest - 1) // 2
-        for place in range(min(youngest, run.begun.shape[1] - 2)):
-            run.begun[task, 2 + place] = start[task] - age[youngest - 1 - place]
+        for place in range(min(youngest, loop.remember)):
+            run.starts[task * loop.remember + place] = start[task] - age[youngest - 1 - place]
 
 
 @compiled
@@ -240,7 +240,7 @@ def resume(
     if early:
         return early
     run.counters[BEGUN] = 1
-    _recall(run, start, age)
+    _recall(run, loop, start, age)
     ready = 0
     for inference in range(loop.first):
         base, now = take(program, run, inference) << program.shift, age[inference]

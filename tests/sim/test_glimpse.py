@@ -109,8 +109,9 @@ def test_sums_of_inferences_may_be_larger_than_numbers_of_32_bits():
     builder = GraphBuilder()
     builder.add(builder.resource("a", "p"), 4, 4, np.zeros(1, dtype=np.int32))
     queues = Queues.of(builder.build())
+    nothing = np.array([-1])
     then, now = (
-        Glimpse.of(queues, 4 * left, left, np.array([[0, 0, 0, 0]] * 3, dtype=np.int32) + _row(left), [-1])
+        Glimpse.of(queues, 4 * left, left, *np.split(np.tile(_row(left), (3, 1)), 2, axis=1), nothing)
         for left in (70_000, 70_001)
     )
     assert then.by[[0, -1]].tolist() == [2_449_965_000 - 2**32] * 2
