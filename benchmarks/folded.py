@@ -144,7 +144,7 @@ class Count:
 
 def from_guess(loops: _Loops, in_flight: int) -> float | None:
     """The interval of the whole machine from a guess, if it is the least and a state recurs soon."""
-    start = loops._guess(in_flight, None)
+    start = loops._guess(in_flight)
     if start is None:
         return None
     run = loops._run(in_flight, warm_loop(start, in_flight, loops.bound_cycles))
@@ -174,7 +174,7 @@ def main() -> None:
             in_flight = math.ceil(loops.alone[graph.exit] / loops.bound_cycles) + more
             graphs += 1
             loop = loops._folded(in_flight)
-            stands = loops.bound_cycles if loop is not None and loop.can_be_kept else None
+            stands = loops.bound_cycles if loop is not None else None
             settled = from_guess(loops, in_flight)
             if stands is None and settled is None:
                 continue

@@ -35,6 +35,9 @@ _NEAR = 3
 _SLACK = TOLERANCE / _NEAR
 """Of an interval, behind each task on what layers share; what is ``_NEAR`` as much apart is as planned."""
 
+_WIDER = (1, 2, 3)
+"""Times that slack: what is tried until all layers can keep a plan."""
+
 _PATIENCE = 12
 """Completions in which a state of a folded stream recurs; most take two or three."""
 
@@ -49,15 +52,13 @@ _ENDLESS = Resource("rest", "rest", Place(), servers=2**30)
 
 
 class FoldedLoop(NamedTuple):
-    """A folded closed loop that has settled at the least interval.
+    """A folded closed loop that stands for one of the whole machine, at the least interval.
 
-    Args: start: (tasks,) of an inference in the whole graph; completions: simulated; can_be_kept: whether
-        it has settled as planned, and all layers can keep the plan.
+    Args: start: (tasks,) of an inference in the whole graph; completions: simulated.
     """
 
     start: NDArray[np.int64]
     completions: int
-    can_be_kept: bool
 
 
 class Folded(NamedTuple):
@@ -84,19 +85,19 @@ def folded_loop(
     """The closed loop of ``in_flight`` inferences, folded.
 
     Args: alone: (tasks,) starts in an empty machine; interval_cycles: the least that the machine allows.
-    Returns: None where it does not settle at that interval.
+    Returns: None where it does not stand for one of the whole machine.
     """
     period = math.ceil(interval_cycles)
     if period > min(interval_cycles * (1 + TOLERANCE), _LONGEST_PERIOD):
         return None
     slack = math.ceil(_SLACK * period)
     completions = 0
-    trusted = False
     for _ in range(_TRIES):
-        planned = _planned(chain, first, alone, in_flight, period, slack)
-        if planned is None:
+        plans = (_kept(chain, first, alone, in_flight, period, wider * slack) for wider in _WIDER)
+        folded = next(filter(None, plans), None)
+        if folded is None:
             return None
-        folded, inside = planned.folded, in_flight - planned.folded.left_out
+        inside = in_flight - folded.left_out
         warm = warm_loop(folded.start, inside, interval_cycles)
         remember = remembered(folded.graph, interval_cycles)
         run = engine(folded.graph, in_flight=inside, keep=1, warm=warm, remember=remember)
@@ -107,26 +108,17 @@ def folded_loop(
         apart = np.ptp((settled.start - first.start)[chain.layers.begin(0) :])
         steady = abs(run.left[-1] - run.left[-2] - period)
         first = settled
-        trusted = planned.can_be_kept and max(int(apart), steady) <= _NEAR * slack
-        if trusted:
-            break
-    start = continued(chain.graph, first.start, alone)
-    return FoldedLoop(start, completions, trusted)
+        if max(int(apart), steady) <= _NEAR * slack:
+            return FoldedLoop(continued(chain.graph, first.start, alone), completions)
+    return None
 
 
-class _Planned(NamedTuple):
-    """A folded graph whose tasks start as planned, or later where that can be kept."""
-
-    folded: Folded
-    can_be_kept: bool
-
-
-def _planned(
+def _kept(
     chain: Chain, first: FirstLayers, alone: NDArray[np.int64], in_flight: int, period: int, slack: int
-) -> _Planned | None:
-    """The plan that the first layers show, in the folded graph.
+) -> Folded | None:
+    """The folded graph, its tasks as the first layers show or up to ``slack`` later.
 
-    Returns: None where the folded graph would hold no inference, or cannot be planned.
+    Returns: None where the layers cannot keep that plan, or the folded graph would hold no inference.
     """
     plan = _plan(chain, first, alone, slack)
     leaves = int(plan[-1]) + slack
@@ -142,7 +134,7 @@ def _planned(
         and kept[-1] <= leaves - folded.left_out * period
         and (kept - folded.start)[folded.shown].max(initial=0) <= slack
     )
-    return _Planned(folded._replace(start=kept), True) if in_time else _Planned(folded, False)
+    return folded._replace(start=kept) if in_time else None
 
 
 def _plan(chain: Chain, first: FirstLayers, alone: NDArray[np.int64], slack: int) -> NDArray[np.int64]:

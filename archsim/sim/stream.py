@@ -142,13 +142,12 @@ class _Loops:
 
     def _simulate(self, in_flight: int) -> Stream:
         folded = self._folded(in_flight)
-        if folded is not None and folded.can_be_kept:
+        if folded is not None:
             return self._stream(in_flight, self.bound_cycles, folded.completions, folded.start)
-        guess = self._guess(in_flight, folded)
+        guess = self._guess(in_flight)
         if guess is not None:
             engine = self._run(in_flight, warm_loop(guess, in_flight, self.bound_cycles))
-            patience = _PATIENCE if folded is None else 2 * in_flight + 1
-            interval = settle_fastest(engine, in_flight, self.bound_cycles, patience)
+            interval = settle_fastest(engine, in_flight, self.bound_cycles, _PATIENCE)
             if interval is not None:
                 return self._settled(engine, in_flight, interval)
         engine = self._run(in_flight, None)
@@ -186,20 +185,19 @@ class _Loops:
         return bool(self._graph.alike) and in_flight * fastest >= self.alone[self._graph.exit]
 
     def _folded(self, in_flight: int) -> FoldedLoop | None:
-        """The loop in a folded graph, if it settles there and is as fast as any."""
+        """The loop in a folded graph, if it stands for the whole machine and is as fast as any."""
         if not self._may_be_fastest(in_flight) or self._chain is None or self._first_layers is None:
             return None
         first = self._first_layers
         return folded_loop(self._chain, self._engine, first, self.alone, in_flight, self.bound_cycles)
 
-    def _guess(self, in_flight: int, folded: FoldedLoop | None) -> NDArray[np.int64] | None:
+    def _guess(self, in_flight: int) -> NDArray[np.int64] | None:
         """(tasks,) starts of an inference in the loop, if it may be as fast as any."""
-        if folded is not None:
-            start = folded.start
-        elif self._may_be_fastest(in_flight) and self._first_layers is not None:
-            start = continued(self._graph, self._first_layers.start, self.alone)
-        else:
+        if not self._may_be_fastest(in_flight) or self._first_layers is None:
             return None
+        start = continued(self._graph, self._first_layers.start, self.alone)
+        enters = math.floor(start[self._graph.exit] - in_flight * self.bound_cycles)
+        np.maximum(start, enters + self.alone, out=start)
         return consistent(self._graph, start, self.bound_cycles)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.graph_blocks import EdgeRows, ends, joined, sorted_edges
-from archsim.sim.chain import most_alike
+from archsim.sim.chain import Chain, most_alike
 from archsim.sim.engine import Engine, Warm
 from archsim.sim.fast_engine import put_off
 from archsim.sim.settle import TOLERANCE
@@ -56,7 +56,9 @@ def first_layers(graph: TaskGraph, engine: type[Engine], interval_cycles: float)
     Returns: None where the graph has too few equal layers, or they are not passed alike.
     """
     alike = most_alike(graph)
-    if alike is None or alike.copies < _FEWEST or not _one_way(graph, alike):
+    if alike is None or alike.copies < _FEWEST:
+        return None
+    if Chain.of(graph) is None and not _one_way(graph, alike):
         return None
     first = first_tasks(graph, _shared_with_the_first(graph, alike))
     run = engine(first, inferences=INFERENCES, keep=1)

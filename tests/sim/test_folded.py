@@ -16,6 +16,7 @@ from archsim.hardware.loader import load_hardware
 from archsim.mapping.build import map_trace
 from archsim.pipeline import simulate
 from archsim.schedule.lower import lower
+from archsim.sim import folded as folding
 from archsim.sim import stream
 from archsim.sim.chain import Chain, start_alone
 from archsim.sim.engine import Engine
@@ -340,16 +341,37 @@ def test_a_shared_bus_that_is_nearly_full_is_not_folded(
     np.testing.assert_array_equal(measured.start, other.start)
 
 
-@pytest.mark.parametrize("bus", [50, 80])
+@pytest.mark.parametrize("bus", [60, 80])
 def test_layers_that_cannot_keep_the_plan_are_simulated(
     bus: int, spied: type[Spied], whole: Callable[..., Stream]
 ) -> None:
-    # the folded stream settles, but on 44 % and 71 % of the bus not all transfers find their place
+    # on 53 % and 71 % of the bus, messages of eight layers a slack apart do not all find their place
     graph = layered([("bus", bus, bus + 5), ("s", 900, 1000)])
     measured = measure_stream(graph, spied, 10, None)
-    # neither the plan of the first layers nor that of the folded stream
-    assert wholes(spied, graph) == [False, False, True]
+    assert wholes(spied, graph) == [True]
     assert measured.interval_cycles == whole(graph, in_flight=10).interval_cycles == 900
+    assert long_run(graph, 10) == pytest.approx(900, rel=1e-3)
+
+
+def test_layers_that_cannot_keep_a_plan_may_keep_one_with_more_slack(
+    spied: type[Spied], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # the same on 44 % of it
+    graph = layered([("bus", 50, 55), ("s", 900, 1000)])
+    tried: list[tuple[int, bool]] = []
+    kept = folding._kept
+
+    def noted(*arguments: Any) -> Folded | None:
+        plan = kept(*arguments)
+        tried.append((arguments[-1], plan is not None))
+        return plan
+
+    monkeypatch.setattr(folding, "_kept", noted)
+    measured = measure_stream(graph, spied, 10, None)
+    # 0.1 % of 900 cycles, by three: 1 cycle
+    assert tried[:3] == [(1, False), (2, False), (3, True)]
+    assert not any(wholes(spied, graph))
+    assert measured.interval_cycles == 900
     assert long_run(graph, 10) == pytest.approx(900, rel=1e-3)
 
 
@@ -382,9 +404,9 @@ class Unasked(FastEngine):
         raise AssertionError("this loop is not folded")
 
 
-@pytest.mark.parametrize(("interval", "runs"), [(12.5, False), (998.5, True), (999.5, True), (990.01, True)])
+@pytest.mark.parametrize(("interval", "runs"), [(12.5, False), (999.5, True), (1000.0, True)])
 def test_an_interval_that_a_period_of_whole_cycles_is_not_near(interval: float, runs: bool) -> None:
-    # 13 is 4 % more than 12.5; 999 and 1000 are 0.05 % more; 991 is less than 0.1 % more than 990.01
+    # 13 is 4 % more than 12.5, 1000 is 0.05 % more than 999.5
     graph = FOLDED["busy"][0]()
     alone = start_alone(graph, FastEngine)
     first = first_layers(graph, FastEngine, 1000)
