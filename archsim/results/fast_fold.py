@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from archsim.sim.fast_kernel import compiled
+from archsim.sim.fast_kernel import compiled, nth
 
 Floats = NDArray[np.float64]
 
@@ -34,13 +34,13 @@ def fold(
         if phase < 0 or phase >= period:  # seldom: dividing takes longer than all the rest
             before = start[task] // period * period
             phase = start[task] - before
-        begun[phase] += power
+        begun[nth(phase)] += power
         phase += length
         laps = 0
         if phase >= period:
             laps = phase // period
             phase -= laps * period
-        ended[phase] += power
+        ended[nth(phase)] += power
         ahead[task] = laps * power
     return 0
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from archsim.sim.critical_path import UNKNOWN, Links, Ran, Walk
-from archsim.sim.fast_kernel import compiled
+from archsim.sim.fast_kernel import compiled, nth
 from archsim.sim.fast_layout import Int32
 
 _GOLDEN = 0x9E3779B1
@@ -23,8 +23,9 @@ def walk(on_start: Links, on_finish: Links, ran: Ran, found: Walk) -> int:
     _bind(on_finish, ran, found.bound, True)
     for task in range(len(ran.start)):
         if ran.queue[task] >= 0:
-            found.earlier[task] = found.newest[ran.queue[task]]
-            found.newest[ran.queue[task]] = task
+            queue = nth(ran.queue[task])
+            found.earlier[task] = found.newest[queue]
+            found.newest[queue] = task
     task = len(ran.start) - 1
     found.path[0] = task
     steps = 1
@@ -46,14 +47,12 @@ def _bind(links: Links, ran: Ran, bound: Int32, finished: bool) -> None:
 
     Args: finished: whether sources let others start when they have finished, or when they start.
     """
-    source = len(ran.start)
-    for edge in range(len(links.target) - 1, -1, -1):
-        while links.first[source] > edge:
-            source -= 1
-        allowed = ran.start[source] + (ran.latency[source] if finished else 0)
-        target = links.target[edge]
-        if ran.start[target] == allowed and links.distance[edge] == 0:
-            bound[target] = source
+    for source in range(len(ran.start) - 1, -1, -1):
+        allowed = ran.start[nth(source)] + (ran.latency[nth(source)] if finished else 0)
+        for edge in range(links.first[nth(source)], links.first[nth(source + 1)]):
+            target = nth(links.target[nth(edge)])
+            if ran.start[target] == allowed and links.distance[nth(edge)] == 0:
+                bound[target] = source
 
 
 @compiled
