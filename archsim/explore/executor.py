@@ -30,6 +30,8 @@ from archsim.explore.worker import Answer
 
 _PATIENCE_S = 0.2
 _ATTEMPTS = 2
+_AHEAD_S = 1.0
+"""A worker that takes less time for a point has the next one before it is done with it."""
 _ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": str(32 << 20), "MALLOC_TRIM_THRESHOLD_": str(128 << 20)}
 """For glibc: memory that a point gives back is kept for the next one, which would page it in again."""
 
@@ -110,8 +112,8 @@ class Executor:
         raise KeyboardInterrupt
 
     def _feed(self, worker: _Worker, runs: Iterator[Sequence[Point]]) -> None:
-        """Give an idle worker its next point."""
-        if not worker.busy and (point := self._next(worker, runs)) is not None:
+        """Give a worker its next point when it wants one."""
+        while worker.wants_more and (point := self._next(worker, runs)) is not None:
             worker.give(point)
 
     def _next(self, worker: _Worker, runs: Iterator[Sequence[Point]]) -> Point | None:
@@ -151,9 +153,8 @@ class Executor:
             if not self._progress.simulated:
                 self._progress.started_s = time.monotonic()
             return
-        point = worker.point
-        assert point is not None and point.number == answer.point, "workers answer in turn"
-        worker.point = None
+        point = worker.take_back()
+        assert point.number == answer.point, "workers answer in turn"
         self._progress.simulated += answer.outcome is not None
         if answer.outcome is None:
             self._store.refer(point.request, point.settings, answer.key)
@@ -169,8 +170,8 @@ class Executor:
         status = worker.end()
         if status >= 0 and not worker.ready:
             raise SimulationError(f"a worker process ended with status {status} before it could start")
-        point = worker.point
-        assert point is not None, "only busy workers are listened to"
+        point = worker.points.popleft()
+        worker.run.extendleft(reversed(worker.points))
         self._deaths[point.number] = self._deaths.get(point.number, 0) + 1
         if self._deaths[point.number] < _ATTEMPTS:
             self._again.append(point)
@@ -194,7 +195,8 @@ class Executor:
 class _Worker:
     """A worker process, seen from here; it starts when it is given its first point.
 
-    ``point`` is what it is at work on, ``run`` what it is to do then; ``ready`` once it has started up.
+    ``points`` are what it is at work on, and the next one perhaps; ``run`` what it is to do then; ``ready``
+    once it has started up.
     """
 
     def __init__(self, subject: Subject, store_file: str) -> None:
@@ -202,17 +204,33 @@ class _Worker:
         self._store_file = store_file
         self._process: subprocess.Popen[bytes] | None = None
         self.ready = False
-        self.point: Point | None = None
+        self.points: deque[Point] = deque()
         self.run: deque[Point] = deque()
+        self._began_s = time.monotonic()
+        self._quick = False
 
     @property
     def busy(self) -> bool:
         """Whether it has yet to say something."""
-        return self.point is not None
+        return bool(self.points)
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether it has nothing to do, or soon will."""
+        return len(self.points) <= self._quick
+
+    def take_back(self) -> Point:
+        """The point that it has answered."""
+        now_s = time.monotonic()
+        self._quick = now_s - self._began_s < _AHEAD_S
+        self._began_s = now_s
+        return self.points.popleft()
 
     def give(self, point: Point) -> None:
         """Let it simulate a point; when it has died, that shows where its answer is awaited."""
-        self.point = point
+        if not self.points:
+            self._began_s = time.monotonic()
+        self.points.append(point)
         with suppress(OSError):
             if self._process is None:
                 self._start()

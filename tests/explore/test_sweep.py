@@ -11,7 +11,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
+from multiprocessing import Pipe
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -20,8 +23,10 @@ import archsim
 from archsim.errors import ArchsimError, SimulationError, SpaceError
 from archsim.explore import executor
 from archsim.explore.executor import Progress
-from archsim.explore.store import Outcome, open_store
+from archsim.explore.store import Outcome, open_for_sweep, open_store
+from archsim.explore.subject import read_subject
 from archsim.explore.sweep import Sweep
+from archsim.explore.worker import serve
 
 SPACE = {"mapping.slc_rate": "0:1:0.25", "pu.parts.analog.adc.cost.active_power_mw": [100, 200]}
 
@@ -144,6 +149,62 @@ def test_the_machine_of_a_sweep_does_not_change_under_it(preset: str, tiny: Path
 
     after = run(str(machine), tiny, space={"mapping.slc_rate": [0, 1]}, jobs=1, tell=spoil).rows
     assert after[0] == before[0]
+
+
+def test_workers_have_their_next_point_before_they_are_done(
+    preset: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at first; then two, as a point takes less than a second."""
+    given: list[int] = []
+
+    class Noted(executor._Worker):
+        def give(self, point: executor.Point) -> None:
+            super().give(point)
+            given.append(len(self.points))
+
+    monkeypatch.setattr(executor, "_Worker", Noted)
+    run(preset, tiny, jobs=1)
+    assert given == [1, 1, *[2] * 8]
+
+
+def test_a_worker_simulates_a_design_once_though_the_first_time_is_not_recorded_yet(
+    preset: str, tiny: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "sweep.db"
+    ours, theirs = Pipe()
+
+    def work() -> None:
+        with suppress(EOFError):
+            serve(theirs, str(file))
+
+    with open_for_sweep(file):
+        worker = Thread(target=work)
+        worker.start()
+        ours.send(read_subject(preset, str(tiny), stream=False))
+        for point, rate in enumerate((0.5, 0.5, 0.25)):
+            ours.send((point, {"mapping.slc_rate": rate, "chip.pus": 1}))
+        none, first, second, third = (ours.recv() for _ in range(4))
+        ours.close()
+        worker.join()
+    assert none is None
+    assert (first.outcome.status, second.outcome, third.outcome.status) == ("ok", None, "ok")
+    assert second.key == first.key != third.key
+
+
+def test_workers_that_take_long_have_one_point_at_a_time(
+    preset: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[int] = []
+
+    class Noted(executor._Worker):
+        def give(self, point: executor.Point) -> None:
+            super().give(point)
+            given.append(len(self.points))
+
+    monkeypatch.setattr(executor, "_Worker", Noted)
+    monkeypatch.setattr(executor, "_AHEAD_S", 0.0)
+    run(preset, tiny, tmp_path / "sweep.db", jobs=1)
+    assert given == [1] * 10
 
 
 # Deaths: a worker is killed, always at one point, or before it can start.
