@@ -65,7 +65,7 @@ class Native:
         """Call the machine code, without the lock of the interpreter.
 
         Args: arguments: int, arrays in C order that can be written to, and named tuples of these; or these
-            taken apart.
+            taken apart. What is written through one array must not be read or written through another.
         Raises: TypeError: for an argument of another sort; RuntimeError: when the code raised something.
         """
         numbers: list[int] = []

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from archsim import native
-from archsim.native import Native
+from archsim.native import Apart, Native
 
 KERNELS = """\
 import numba
@@ -99,6 +99,36 @@ def test_each_types_of_arguments_have_their_own_code(kernels):
     for dtype in (np.int32, np.int64, np.int32):
         assert function(Row(np.ones((2, 2), dtype=dtype), np.zeros(2)), 4) == 6
     assert len(kept(kernels)) == 2
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_arrays_of_any_length_have_the_same_code_and_those_of_other_columns_their_own(kernels, columns):
+    function = Native("kernels", "weighted")
+    for length in (3, 1, 0, 1000):
+        row = Row(np.arange(columns * length).reshape(length, columns), np.zeros(length))
+        # rows of two begin with the numbers (2 n, 2 n + 1), rows of three with (3 n, 3 n + 1)
+        assert function(row, 10) == sum(10 * (columns * n) - (columns * n + 1) for n in range(length))
+    assert len(kept(kernels)) == 1
+    function(Row(np.ones((1, 4), dtype=np.int64), np.zeros(1)), 10)
+    assert len(kept(kernels)) == 2
+
+
+def test_what_is_taken_apart_once_is_what_it_was(kernels):
+    function, row = Native("kernels", "weighted"), Row(np.ones((2, 2), dtype=np.int64), np.zeros(2))
+    apart = Apart.of(row)
+    assert function(apart, 3) == function(row, 3) == 4
+    row.values[1, 0] = 5
+    assert function(apart, 3) == 16
+    assert row.sums.tolist() == [2, 14]
+    assert len(kept(kernels)) == 1
+
+
+def test_a_numba_that_calls_in_another_way_is_refused(kernels, monkeypatch):
+    monkeypatch.setattr(native._Frame, "_add", lambda frame, argument: frame.passes.append("i32 0"))
+    message = r"^numba \S+ calls functions in a way that archsim does not know$"
+    with pytest.raises(RuntimeError, match=message):
+        Native("kernels", "dividing")(2)
+    assert kept(kernels) == []
 
 
 def test_a_later_process_needs_no_numba(kernels):

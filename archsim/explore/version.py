@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archsim.results.record import SCHEMA
 
-REVISION = 4
+REVISION = 5
 """Raised whenever the same inputs give other numbers than before, so that no stored point is out of date."""
 
 RESULT_VERSION = f"{SCHEMA}, revision {REVISION}"
