@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
 from archsim.graph_blocks import Edges
-from archsim.sim.engine import Engine, Queues
-from archsim.task_graph import JOIN, Alike, TaskGraph
+from archsim.sim.engine import Engine, Queues, used
+from archsim.task_graph import Alike, TaskGraph
 
 _FEW = 4
 """Layers of a chain that is shortened: three that are compared, and the last one."""
@@ -215,12 +215,12 @@ def _share_alike(graph: TaskGraph, layers: Alike) -> bool:
     which = first[each[0]]
     if (each != each.take(which, axis=1)).any():
         return False
-    apart = each[:, np.unique(which)]
+    apart = each[:, which == np.arange(layers.tasks)]
     pairs = np.concatenate([apart[:-1], apart[1:]], axis=1)
     _, first, which = np.unique(pairs[0], return_index=True, return_inverse=True)
     shown = pairs[:, first]
     different = (np.diff(np.sort(shown, axis=1), axis=1) > 0).all()
-    servers = np.array([resource.servers for resource in queues.resources] + [0])[shown]  # a join has none
+    servers = np.append(queues.servers, 0)[shown]  # a join has none
     return bool(different and (pairs == shown[:, which]).all() and (servers == servers[0]).all())
 
 
@@ -230,11 +230,9 @@ def _apart(graph: TaskGraph, layers: Alike) -> bool:
     It may share resources with the last two, which keep them, but with none of the first ones alone.
     """
     behind = graph.resource[layers.begin(layers.copies) : -1]
-    first, last_two, others = (np.zeros(len(graph.resources) + 1, dtype=bool) for _ in range(3))
-    first[graph.resource[layers.begin(0) : layers.begin(_FEW)]] = True
-    last_two[graph.resource[layers.begin(layers.copies - 2) : layers.begin(layers.copies)]] = True
-    others[graph.resource[: layers.begin(layers.copies)]] = True
-    first[JOIN] = others[JOIN] = False
+    first = used(graph, slice(layers.begin(0), layers.begin(_FEW)))
+    last_two = used(graph, slice(layers.begin(layers.copies - 2), layers.begin(layers.copies)))
+    others = used(graph, slice(layers.begin(layers.copies)))
     dealt = np.array([resource.copies > 1 for resource in graph.resources] + [False])
     return not (first & ~last_two | others & dealt)[behind].any()
 

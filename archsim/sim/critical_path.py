@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archsim.native import Native
-from archsim.sim.engine import Queues
+from archsim.sim.engine import Links, Queues
 from archsim.sim.fast_layout import Int32, Int64
 from archsim.task_graph import TaskGraph
 
@@ -38,14 +38,6 @@ UNKNOWN = -1
 """No task."""
 
 _walk = Native("archsim.sim.fast_path", "walk")
-
-
-class Links(NamedTuple):
-    """Edges by their sources, as in ``graph_blocks.Edges``."""
-
-    first: Int64
-    target: Int32
-    distance: Int32
 
 
 class Ran(NamedTuple):
@@ -113,8 +105,7 @@ def _walked(graph: TaskGraph, start: NDArray[np.int64]) -> tuple[NDArray[np.int6
     tasks, queues = len(graph), Queues.of(graph)
     places = (tasks, len(queues.resource), 1 << tasks.bit_length(), tasks, tasks)
     found = Walk(*(np.full(each, UNKNOWN, dtype=np.int32) for each in places))
-    edges = (graph.on_start, graph.on_finish)
-    links = [Links(each.first, each.target, each.distance) for each in edges]
+    links = Links.of(graph.on_start), Links.of(graph.on_finish)
     steps = _walk(*links, Ran(start, graph.latency, graph.occupancy, queues.dealt(0)), found)
     if steps < 0:
         raise ValueError(f"nothing of the inference itself explains when task {tasks + steps} started")

@@ -12,17 +12,21 @@ is processed in rounds:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from archsim.errors import SimulationError
 from archsim.graph_blocks import Edges
+from archsim.native import Native
 from archsim.sim.run import Run
 from archsim.task_graph import JOIN, Resource, TaskGraph
+
+_begun_no_later = Native("archsim.sim.fast_glimpse", "begun_no_later")
 
 
 class Engine(Protocol):
@@ -99,25 +103,23 @@ class Warm:
         return start, self.age_cycles
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Glimpse:
+class Glimpse(NamedTuple):
     """What the future depends on: what has begun, what of it is not over yet, and the order of queues.
 
     Args: now: the cycle; left: inferences that have; occupancy: (tasks,) of the graph; cycles: (tasks,) from
-        the start of a task until it is over; begun: (tasks,) how often each has begun, ``left`` for a join,
-        which others determine; by: (tasks,) the sum of the inferences that began it, which tells whether one
-        has overtaken another; starts: (tasks, remembered) cycles of its starts, the last one first;
-        waiting: the tasks in each queue, counted from the first one of inference 0, each queue ended by -1;
-        shifts: (resources,) by how many copies the deal of the next inference is ahead.
+        the start of a task until it is over; begun: (tasks, 2) how often each has begun, ``left`` for a join,
+        which others determine, and the sum of the inferences that began it, which tells whether one has
+        overtaken another; starts: (tasks, remembered) cycles of its starts, the last one first; waiting: the
+        tasks in each queue, counted from the first one of inference 0, each queue ended by -1; shifts:
+        (resources,) by how many copies the deal of the next inference is ahead.
     """
 
     now: int
     left: int
     occupancy: NDArray[np.int32]
     cycles: NDArray[np.int32]
-    begun: NDArray[np.signedinteger[Any]]
-    by: NDArray[np.signedinteger[Any]]
-    starts: NDArray[np.signedinteger[Any]]
+    begun: NDArray[np.int32] | NDArray[np.int64]
+    starts: NDArray[np.int32] | NDArray[np.int64]
     waiting: NDArray[np.int64]
     shifts: NDArray[np.int64]
 
@@ -131,24 +133,12 @@ class Glimpse:
         starts: NDArray[np.signedinteger[Any]],
         waiting: NDArray[np.int64],
     ) -> Glimpse:
-        """What an engine of these queues remembers.
-
-        Args: begun: (tasks, 2) how often each task has begun, and by whom.
-        """
-        graph = queues.graph
-        joins = graph.resource == JOIN
-        begun[joins, 0], begun[joins, 1] = left, _first_sum(left, begun)
-        return cls(
-            now,
-            left,
-            graph.occupancy,
-            np.maximum(graph.occupancy, graph.latency),
-            begun[:, 0],
-            begun[:, 1],
-            starts,
-            waiting,
-            queues.shifts(left),
-        )
+        """What an engine of these queues remembers; of what has begun it takes a copy."""
+        graph, begun = queues.graph, begun.copy()
+        # as far as numbers of this width tell the sum, as the compiled loop adds
+        begun[graph.resource == JOIN] = np.array([left, left * (left - 1) // 2]).astype(begun.dtype)
+        cycles = np.maximum(graph.occupancy, graph.latency)
+        return cls(now, left, graph.occupancy, cycles, begun, starts.copy(), waiting, queues.shifts(left))
 
     def near(self, other: Glimpse, cycles: float) -> bool:
         """Whether each is no later than the other: with 0 cycles a run goes on in the same way after both."""
@@ -161,45 +151,21 @@ class Glimpse:
         ``cycles`` later than there. What waits in both has no more than ``cycles`` of other work before it,
         of what waits in both.
         """
-        left = self.left - other.left
-        for some in (slice(None, None, 64), slice(None)):  # a few tasks mostly tell
-            ahead = self.begun[some] - other.begun[some] - left
-            if ((ahead < 0) & (other.starts[some, 0] <= other.now - cycles)).any():
-                return False
-        later = np.subtract(self.starts[:, 0], other.starts[:, 0], dtype=np.int64)
-        clear = (ahead == 0) & (later <= self.now - other.now + cycles)
-        overtaken = self.by - other.by != left * other.begun + _first_sum(left, self.by)
-        if (clear & overtaken).any():
-            return False
-        clear &= self.starts[:, 1] + self.cycles <= self.now
-        rest = np.flatnonzero(~clear)
+        # in one row, so that one function is compiled for all numbers of starts
+        here, there = (each._replace(starts=each.starts.ravel()) for each in (self, other))
         return (
             np.array_equal(self.shifts, other.shifts)
-            and self._begun_by(other, rest, ahead[rest], cycles)
+            and bool(_begun_no_later(here, there, math.floor(cycles), math.ceil(cycles)))
             and self._served_by(other, cycles)
         )
 
-    def _begun_by(
-        self, other: Glimpse, tasks: NDArray[np.int64], ahead: NDArray[np.int64], cycles: float
-    ) -> bool:
-        """``no_later`` for what has begun of some tasks, which did so ``ahead`` times more often here."""
-        own = self.starts[tasks].astype(np.int64) - self.now
-        theirs = other.starts[tasks].astype(np.int64) - other.now
-        if (ahead + (theirs > -cycles).sum(axis=1) < 0).any():
-            return False
-        runs = own + self.cycles[tasks, None] > 0
-        remembered = own.shape[1]
-        place = np.arange(remembered) - ahead[:, None]
-        then = np.take_along_axis(theirs, np.clip(place, 0, remembered - 1), axis=1)
-        late = (place >= remembered) | (own - then > cycles)
-        return not (runs[:, -1].any() or (runs & (place >= 0) & late).any())
-
     def _served_by(self, other: Glimpse, cycles: float) -> bool:
         """``no_later`` for what waits."""
+        here, there = (np.flatnonzero(each.waiting >= 0) for each in (self, other))
         later = (self.left - other.left) * len(self.begun)
-        theirs = np.where(other.waiting < 0, -1, other.waiting + later)
-        both, here, there = np.intersect1d(self.waiting, theirs, return_indices=True)
-        here, there = here[both >= 0], there[both >= 0]
+        own, theirs = self.waiting[here], other.waiting[there] + later
+        _, same, like = np.intersect1d(own, theirs, assume_unique=True, return_indices=True)
+        here, there = here[same], there[like]
         more = self._work_before(here)[here] - other._work_before(there)[there]
         return bool((more <= cycles).all())
 
@@ -212,12 +178,6 @@ class Glimpse:
         first = before[np.append(0, ends[:-1] + 1)]
         before -= np.repeat(first, np.diff(ends, prepend=-1))
         return before
-
-
-def _first_sum(count: int, like: NDArray[np.signedinteger[Any]]) -> np.signedinteger[Any]:
-    """The sum of the first inferences, as far as numbers of some width tell it, as the compiled loop adds."""
-    total: np.signedinteger[Any] = np.int64(count * (count - 1) // 2).astype(like.dtype)
-    return total
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,6 +206,19 @@ class Wiring:
         if not len(missing):
             return self.waits
         return self.waits - np.bincount(missing, minlength=len(self.waits)).astype(np.int32)
+
+
+class Links(NamedTuple):
+    """Edges as compiled functions take them."""
+
+    first: NDArray[np.int64]
+    target: NDArray[np.int32]
+    distance: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, edges: Edges) -> Links:
+        """These edges."""
+        return cls(edges.first, edges.target, edges.distance)
 
 
 def wire(graph: TaskGraph, in_flight: int | None) -> Wiring:
@@ -283,7 +256,7 @@ def _rows(edges: Edges) -> NDArray[np.int32]:
 
 
 def _edges(rows: NDArray[np.int32], tasks: int) -> Edges:
-    source, target, distance = rows[:, np.argsort(rows[0], kind="stable")]
+    source, target, distance = rows.take(np.argsort(rows[0], kind="stable"), axis=1)
     first = np.zeros(tasks + 1, dtype=np.int64)
     np.cumsum(np.bincount(source, minlength=tasks), out=first[1:])
     return Edges(first, target, distance)
@@ -304,6 +277,20 @@ def _check_durations(graph: TaskGraph, joins: NDArray[np.int64]) -> None:
             f"{graph.describe_task(task)} has occupancy {graph.occupancy[task]} and latency "
             f"{graph.latency[task]} cycles; a task without resource takes no time"
         )
+
+
+def stretches(values: NDArray[np.signedinteger[Any]]) -> NDArray[np.int64]:
+    """Where each stretch of equal values begins: tasks that follow on each other mostly share a resource."""
+    return np.append(0, np.flatnonzero(values[1:] != values[:-1]) + 1)
+
+
+def used(graph: TaskGraph, tasks: slice) -> NDArray[np.bool_]:
+    """(resources + 1,) whether any of some tasks uses each resource; the last one is what joins have."""
+    resource = graph.resource[tasks]
+    found = np.zeros(len(graph.resources) + 1, dtype=bool)
+    found[resource[stretches(resource)]] = True
+    found[JOIN] = False
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -327,6 +314,11 @@ class Queues:
     def resources(self) -> list[Resource]:
         """(queues,) the resource of each queue."""
         return [self.graph.resources[number] for number in self.resource.tolist()]
+
+    @property
+    def servers(self) -> NDArray[np.int64]:
+        """(queues,) tasks that each serves at once."""
+        return np.array([resource.servers for resource in self.graph.resources])[self.resource]
 
     def shifts(self, inference: int) -> NDArray[np.int64]:
         """(resources,) by how many copies the deal of an inference is ahead of that of inference 0."""
@@ -361,12 +353,13 @@ class Queues:
         first = np.cumsum(self.copies) - self.copies
         common = np.gcd(self.graph.turns.astype(np.int64), self.copies)
         share = self._among(common, np.zeros_like(common))
-        busy = np.bincount(share + 1, self.graph.occupancy, len(self.resource) + 1)[1:]
+        begin = stretches(share)
+        held = np.add.reduceat(self.graph.occupancy, begin, dtype=np.int64)
+        busy = np.bincount(share[begin] + 1, held, len(self.resource) + 1)[1:]
         owner = self.resource
         copy = np.arange(len(owner)) - first[owner]
-        servers = np.array([resource.servers for resource in self.resources], dtype=np.int64)
         served = busy[first[owner] + copy % common[owner]] * common[owner]
-        per_inference: NDArray[np.float64] = served / (self.copies[owner] * servers)
+        per_inference: NDArray[np.float64] = served / (self.copies[owner] * self.servers)
         return per_inference
 
     def bound_cycles(self) -> float:

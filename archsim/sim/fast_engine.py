@@ -12,7 +12,7 @@ from archsim.errors import SimulationError
 from archsim.native import Apart, Native
 from archsim.sim import fast_layout as layout
 from archsim.sim.deadlock import deadlock
-from archsim.sim.engine import NO_STATE, Glimpse, Queues, Warm, Wiring, wire
+from archsim.sim.engine import NO_STATE, Glimpse, Links, Queues, Warm, Wiring, wire
 from archsim.sim.fast_layout import Loop, Program, Progress
 from archsim.sim.run import Run
 from archsim.task_graph import Alike, TaskGraph
@@ -29,6 +29,7 @@ _HORIZON = 2**31 - 1
 
 _advance = Native("archsim.sim.fast_kernel", "advance")
 _waiting = Native("archsim.sim.fast_kernel", "waiting")
+_lead = Native("archsim.sim.fast_program", "lead")
 _put_off = Native("archsim.sim.fast_warm", "put_off")
 _resume = Native("archsim.sim.fast_warm", "resume")
 
@@ -123,16 +124,14 @@ class FastEngine:
         waiting = np.empty(len(run.queue) + (contexts << self._program.shift), dtype=np.int64)
         count = _waiting(*self._state()[:2], waiting)
         left, tasks = len(self.left), len(self._graph)
-        starts = run.starts.reshape(tasks, -1).copy()
-        return Glimpse.of(self._queues, self.now, left, run.begun.copy(), starts, waiting[:count].copy())
+        starts = run.starts.reshape(tasks, -1)
+        return Glimpse.of(self._queues, self.now, left, run.begun, starts, waiting[:count].copy())
 
     def _state(self) -> tuple[Apart, ...]:
         """The graph, the state and what is asked for, as compiled functions take them."""
         state = (self._program, self._run, self._loop)
-        if not self._apart or any(
-            apart.argument is not part for apart, part in zip(self._apart, state, strict=True)
-        ):
-            self._apart = tuple(map(Apart.of, state))
+        known = {id(apart.argument): apart for apart in self._apart}
+        self._apart = tuple(known.get(id(part)) or Apart.of(part) for part in state)
         return self._apart
 
     def _widen(self) -> None:
@@ -250,25 +249,11 @@ def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
     row = np.zeros((len(shown) + 1, 4), dtype=np.int32)
     row[:-1, layout.OCCUPANCY] = graph.occupancy[shown]
     row[:-1, layout.LATENCY] = graph.latency[shown]
-    edges: list[NDArray[np.integer[Any]]] = []
-    later: list[NDArray[np.integer[Any]]] = []
-    for each, column in ((wiring.on_finish, layout.FINISH), (wiring.on_start, layout.START)):
-        counts = np.concatenate([np.diff(each.first[part.start : part.stop + 1]) for part in parts])
-        row[1:, column] = np.cumsum(counts)
-        row[:, column] += sum(len(block) for block in edges)
-        some = [slice(int(each.first[part.start]), int(each.first[part.stop])) for part in parts]
-        target = np.concatenate([each.target[edge] for edge in some])
-        distance = np.concatenate([each.distance[edge] for edge in some])
-        ahead = target - np.repeat(shown, counts)
-        far = np.flatnonzero(distance != 0)
-        numbers = layout.FAR + sum(len(block) for block in later) + np.arange(len(far))
-        later.append(np.stack([ahead[far], distance[far]], axis=1))
-        ahead[target == graph.exit] = layout.EXIT
-        ahead[far] = numbers
-        edges.append(ahead)
     owner = graph.resource[dealt]
     copies = [first[owner], queues.copies[owner], graph.turn[dealt], graph.turns[owner]]
-    return Program(
+    both = wiring.on_finish, wiring.on_start
+    edges = sum(int(each.first[part.stop] - each.first[part.start]) for each in both for part in parts)
+    program = Program(
         shift=max(layout.CHUNK_BITS, (len(graph) - 1).bit_length()),
         exit=graph.exit,
         reach=wiring.reach,
@@ -276,10 +261,12 @@ def _program(graph: TaskGraph, queues: Queues, wiring: Wiring) -> Program:
         row=row,
         dealt=_int32(np.stack(copies, axis=1)),
         waits=_int32(wiring.waits),
-        edge=_int32(np.concatenate(edges)),
-        later=_int32(np.concatenate(later)),
+        edge=np.empty(edges, dtype=np.int32),
+        later=np.empty((len(wiring.far_target), 2), dtype=np.int32),
         far=_int32(np.stack([wiring.far_target, wiring.far_distance], axis=1)),
     )
+    far = _lead(*map(Links.of, both), shown, program)
+    return program._replace(later=program.later[:far])
 
 
 def _rows(graph: TaskGraph, wiring: Wiring) -> tuple[list[slice], NDArray[np.int32]]:
@@ -331,7 +318,7 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int, remem
     """The state before cycle 0; slots take memory only when an inference first uses them."""
     tasks = len(program.waits)
     slots = _slots(program, contexts)
-    servers = [resource.servers for resource in queues.resources]
+    servers = queues.servers
     queue = np.zeros((len(servers), 4), dtype=np.int32)
     queue[:, layout.HEAD] = -1
     queue[:, layout.SERVERS] = servers
@@ -352,7 +339,7 @@ def _progress(program: Program, queues: Queues, contexts: int, wheel: int, remem
         ready=np.empty(slots, dtype=np.int32),
         key=np.empty(slots, dtype=np.int64),
         work=np.empty(2 * slots, dtype=np.int64),
-        left=np.zeros(16, dtype=np.int64),
+        left=np.zeros(2 * contexts + 16, dtype=np.int64),
         begun=np.zeros((tasks if remember else 0, 2), dtype=np.int32),
         starts=np.full(tasks * remember, -layout.LONG_AGO, dtype=np.int32),
     )

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from archsim.sim.critical_path import UNKNOWN, Links, Ran, Walk
+from archsim.sim.critical_path import UNKNOWN, Ran, Walk
+from archsim.sim.engine import Links
 from archsim.sim.fast_kernel import compiled, nth
 from archsim.sim.fast_layout import Int32
 

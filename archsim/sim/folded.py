@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 
 from archsim.graph_blocks import EdgeRows, Edges, ends, joined, sorted_edges
 from archsim.sim.chain import Chain
-from archsim.sim.engine import Engine
+from archsim.sim.engine import Engine, used
 from archsim.sim.fast_engine import put_off
 from archsim.sim.settle import TOLERANCE, remembered, settle_fastest
 from archsim.sim.timetable import can_be_kept, crossings
 from archsim.sim.warm import FirstLayers, continued, step, warm_loop
-from archsim.task_graph import JOIN, Place, Resource, TaskGraph
+from archsim.task_graph import Place, Resource, TaskGraph
 
 _NEAR = 3
 _SLACK = TOLERANCE / _NEAR
@@ -141,10 +141,8 @@ def _plan(chain: Chain, first: FirstLayers, alone: NDArray[np.int64], slack: int
     """(tasks,) the schedule of the first layers with slack, repeated."""
     graph, layers = chain.graph, chain.layers
     begin, second, behind = layers.begin(0), layers.begin(1), layers.begin(layers.copies)
-    own, further = (np.zeros(len(graph.resources) + 1, dtype=bool) for _ in range(2))
-    own[graph.resource[:second]] = True
-    further[graph.resource[first.tasks :]] = True
-    start = first.start + slack * crossings(first.graph, (own & further)[:-1])[:-1]
+    shared = used(graph, slice(second)) & used(graph, slice(first.tasks, None))
+    start = first.start + slack * crossings(first.graph, shared[:-1])[:-1]
     apart = max(step(layers, start), chain.least_step(start))
     plan = alone.copy()
     plan[:begin] = start[:begin]
@@ -237,7 +235,5 @@ class _Delays(NamedTuple):
 def _shown(chain: Chain, tasks: int) -> NDArray[np.int32]:
     """The tasks of layers that are left out whose resources are used by what is kept."""
     resource, behind = chain.graph.resource, chain.layers.begin(chain.layers.copies)
-    used = np.zeros(len(chain.graph.resources) + 1, dtype=bool)
-    used[resource[:tasks]] = used[resource[behind:]] = True
-    used[JOIN] = False
-    return np.arange(tasks, behind, dtype=np.int32)[used[resource[tasks:behind]]]
+    kept = used(chain.graph, slice(tasks)) | used(chain.graph, slice(behind, None))
+    return np.flatnonzero(kept.take(resource[tasks:behind])).astype(np.int32) + np.int32(tasks)

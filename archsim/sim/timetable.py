@@ -79,7 +79,7 @@ def can_be_kept(graph: TaskGraph, start: NDArray[np.int64], period: int) -> bool
     order = ((queue + 1) * period + start - turn * period << bits) + np.arange(len(graph))
     order.sort()
     first = np.cumsum(np.bincount(queue - JOIN, minlength=len(queues.resource) + 1))
-    servers = np.array([resource.servers for resource in queues.resources], dtype=np.int64)
+    servers = queues.servers
     if (np.bincount(queue - JOIN, graph.occupancy, len(servers) + 1)[1:] > servers * period).any():
         return False
     laps = max(1, -(-int(graph.occupancy.max()) // period))

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from archsim.graph_blocks import EdgeRows, ends, joined, sorted_edges
 from archsim.sim.chain import Chain, most_alike
-from archsim.sim.engine import Engine, Warm
+from archsim.sim.engine import Engine, Warm, used
 from archsim.sim.fast_engine import put_off
 from archsim.sim.settle import TOLERANCE
-from archsim.task_graph import JOIN, Alike, TaskGraph
+from archsim.task_graph import Alike, TaskGraph
 
 INFERENCES = 20
 """That are let into the first layers; the last ones differ, as none come after them."""
@@ -141,11 +141,8 @@ def _shared_with_the_first(graph: TaskGraph, alike: Alike) -> int:
     All of the second layer, where there is no such task, or where one waits for what comes after.
     """
     begin, end = alike.begin(1), alike.begin(2)
-    used = np.zeros((3, len(graph.resources) + 1), dtype=bool)
-    for layer, resources in enumerate(used):
-        resources[graph.resource[alike.begin(layer) : alike.begin(layer + 1)]] = True
-    shared = used[0] & used[1] & ~used[2]
-    shared[JOIN] = False
+    first, second, third = (used(graph, slice(alike.begin(n), alike.begin(n + 1))) for n in range(3))
+    shared = first & second & ~third
     (those,) = np.nonzero(shared[graph.resource[begin:end]])
     last = begin + int(those[-1]) + 1 if len(those) else end
     return end if len(_between(graph, range(last, end), range(begin, last))) else last

@@ -8,10 +8,42 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archsim.errors import SimulationError
+from archsim.sim.engine import Queues, stretches, used
 from archsim.sim.event_engine import EventEngine, run_event
 from archsim.task_graph import JOIN
 
 IN_FLIGHT = st.none() | st.integers(1, 3)
+
+
+def test_stretches_begin_where_values_change():
+    assert stretches(np.array([3, 3, 1, 1, 1, 3])).tolist() == [0, 2, 5]
+    assert stretches(np.array([7])).tolist() == [0]
+
+
+@settings(max_examples=100)
+@given(data=st.data())
+def test_resources_are_used_by_the_tasks_that_have_them(data, random_graphs):
+    graph = data.draw(random_graphs)
+    begin = data.draw(st.integers(0, len(graph) - 1))
+    some = slice(begin, data.draw(st.integers(begin + 1, len(graph))))
+    resources = set(graph.resource[some].tolist()) - {JOIN}
+    assert used(graph, some).tolist() == [
+        resource in resources for resource in range(len(graph.resources) + 1)
+    ]
+
+
+@settings(max_examples=200)
+@given(data=st.data(), inferences=st.integers(1, 5))
+def test_queues_are_held_for_what_inferences_take_together(data, random_graphs, inferences):
+    graph = data.draw(random_graphs)
+    queues = Queues.of(graph)
+    # after as many inferences as this, all copies have had the same turns
+    inferences *= int(np.lcm.reduce(queues.copies))
+    held = np.zeros(len(queues.resource))
+    for number in range(inferences):
+        queue = queues.dealt(number)
+        np.add.at(held, queue[queue >= 0], graph.occupancy[queue >= 0])
+    np.testing.assert_allclose(queues.busy_cycles() * queues.servers * inferences, held)
 
 
 @settings(max_examples=400)

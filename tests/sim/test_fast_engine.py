@@ -16,6 +16,7 @@ from archsim.hardware.loader import load_hardware
 from archsim.mapping.build import map_trace
 from archsim.schedule.lower import lower
 from archsim.sim import fast_engine, fast_layout
+from archsim.sim.engine import wire
 from archsim.sim.engines import WORTH_COMPILED, choose_engine
 from archsim.sim.event_engine import EventEngine, run_event
 from archsim.sim.fast_engine import FastEngine, run_fast
@@ -36,6 +37,30 @@ def test_both_engines_give_every_task_the_same_start(data, random_graphs, infere
     np.testing.assert_array_equal(fast.finish, event.finish)
     np.testing.assert_array_equal(fast.completed_cycles, event.completed_cycles)
     assert fast.end == event.end
+
+
+@settings(max_examples=200)
+@given(data=st.data())
+def test_a_program_leads_where_the_edges_of_its_graph_lead(data, random_graphs):
+    graph = data.draw(random_graphs)
+    program, wiring = fast_engine.program_of(graph), wire(graph, None)
+    kinds = (fast_layout.FINISH, wiring.on_finish), (fast_layout.START, wiring.on_start)
+    for task, row in enumerate(program.place[:, fast_layout.ROW]):
+        for column, edges in kinds:
+            own = slice(edges.first[task], edges.first[task + 1])
+            led = [
+                leads_to(program, task, edge)
+                for edge in program.edge[program.row[row, column] : program.row[row + 1, column]]
+            ]
+            assert led == [*zip(edges.target[own], edges.distance[own], strict=True)]
+
+
+def leads_to(program, task, edge):
+    """The target of an edge of a row, and how many inferences later that is."""
+    if edge >= fast_layout.FAR:
+        ahead, distance = program.later[edge - fast_layout.FAR]
+        return task + ahead, distance
+    return (program.exit if edge == fast_layout.EXIT else task + edge), 0
 
 
 @settings(max_examples=100)

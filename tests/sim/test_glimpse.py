@@ -21,8 +21,8 @@ def glimpse(begun, starts, *, left=0, now=1000, waiting=(-1,), by=None):
     cycles = now + np.array(starts)
     shifts = np.zeros(1, dtype=np.int64)
     begun = np.array(begun)
-    by = begun * (begun - 1) // 2 if by is None else np.array(by)
-    return Glimpse(now, left, OCCUPANCY, OCCUPANCY, begun, by, cycles, np.array(waiting), shifts)
+    begun = np.stack([begun, begun * (begun - 1) // 2 if by is None else by], axis=1)
+    return Glimpse(now, left, OCCUPANCY, OCCUPANCY, begun, cycles, np.array(waiting), shifts)
 
 
 BEFORE = glimpse([2, 2, 2], [[-300, -800], [-200, -700], [-4, -500]])
@@ -114,7 +114,7 @@ def test_sums_of_inferences_may_be_larger_than_numbers_of_32_bits():
         Glimpse.of(queues, 4 * left, left, *np.split(np.tile(_row(left), (3, 1)), 2, axis=1), nothing)
         for left in (70_000, 70_001)
     )
-    assert then.by[[0, -1]].tolist() == [2_449_965_000 - 2**32] * 2
+    assert then.begun[[0, -1], 1].tolist() == [2_449_965_000 - 2**32] * 2
     assert now.near(then, 0)
 
 
@@ -130,6 +130,51 @@ def test_work_counts_in_its_own_queue(queues):
     now = after([3, 3, 3], [[-300, -800], [-200, -700], [-4, -504]], waiting=[12, -1, 13, -1])
     # apart, neither has work before it
     assert now.no_later(then, 0)
+
+
+def begun_no_later(here, there, cycles):
+    """``Glimpse.no_later`` for what has begun, in NumPy."""
+    remembered = np.arange(here.starts.shape[1])
+    own = here.starts.astype(np.int64) - here.now
+    theirs = there.starts.astype(np.int64) - there.now
+    on = here.left - there.left
+    (times, by), (times_there, by_there) = (each.begun.astype(np.int64).T for each in (here, there))
+    ahead = times - times_there - on
+    in_turn = by - by_there == on * times_there + on * (on - 1) // 2
+    once = (ahead == 0) & (own[:, 0] - theirs[:, 0] <= cycles)
+    runs = own + here.cycles[:, None] > 0
+    clear = once & ~runs[:, 1]
+    like = remembered - ahead[:, None]
+    then = np.take_along_axis(theirs, np.clip(like, 0, remembered[-1]), axis=1)
+    late = runs & (like >= 0) & ((like > remembered[-1]) | (own - then > cycles))
+    missing = ahead + (theirs > -cycles).sum(axis=1) < 0
+    return not ((once & ~in_turn) | (~clear & (missing | runs[:, -1] | late.any(axis=1)))).any()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    widths=st.sampled_from([(32, 32), (64, 64), (64, 32), (32, 64)]),
+    tasks=st.integers(1, 4),
+    cycles=st.integers(0, 40).map(lambda quarters: quarters / 4),
+)
+def test_compiled_code_compares_what_has_begun_as_numpy_does(seed, widths, tasks, cycles):
+    random = np.random.default_rng(seed)
+    takes = random.integers(0, 12, tasks, dtype=np.int32)
+    left = random.integers(0, 3, 2)
+    glimpses = []
+    for width, gone in zip(widths, left, strict=True):
+        # mostly as often as inferences have left, lately or a while ago, in turn but for one in ten
+        times = gone + 3 + random.choice([-1, 0, 0, 0, 0, 0, 1, 2], tasks)
+        by = times * (times - 1) // 2 + (random.random(tasks) < 0.1)
+        starts = 500 - np.cumsum(random.integers(0, 9, (tasks, 4)), axis=1)
+        integer = np.dtype(f"i{width // 8}")
+        begun, starts = np.stack([times, by], axis=1).astype(integer), starts.astype(integer)
+        now = 500 + int(random.integers(0, 9))
+        nothing, shifts = np.array([-1]), np.zeros(1, dtype=np.int64)
+        glimpses.append(Glimpse(now, int(gone), takes, takes, begun, starts, nothing, shifts))
+    here, there = glimpses
+    assert here.no_later(there, cycles) == begun_no_later(here, there, cycles)
 
 
 @settings(max_examples=400, deadline=None)

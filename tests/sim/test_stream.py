@@ -170,7 +170,7 @@ class Script:
     def glimpse(self):
         left = len(self.left)
         never = np.full((1, 2), -(2**62))
-        return Glimpse(0, left, ONE, ONE, np.array([left]), ONE, never, np.array([-1]), np.array([left]))
+        return Glimpse(0, left, ONE, ONE, np.array([[left, 1]]), never, np.array([-1]), np.array([left]))
 
 
 def test_two_windows_that_agree_settle_a_stream_that_never_repeats_itself():
