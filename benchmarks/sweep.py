@@ -4,11 +4,12 @@ Method: a store of made-up points: opening it and filtering by two columns, and 
 finds all its points in it. Then three sweeps of BERT-Large with 128 tokens, on as many processes as there
 are cores, each into a store of its own, with the stream and without. In the first every design has another
 schedule; in the second their graphs differ in counts of actions; in the third in costs. The rate counts from
-the first answer to the last, and suffers from other work on the machine. The processor time is that of all
-workers from their first answer on, by design: cores / processor time is the rate of a machine without other
-work. Then one design, stage by stage, in processor time too.
+the first answer to the last, and suffers from other work on the machine: of several sweeps, in turn, the
+median is printed, the least and the most. The processor time is that of all workers from their first answer
+on, by design: cores / processor time is the rate of a machine without other work. Then one design, stage by
+stage, in processor time too.
 
-    python benchmarks/sweep.py [--points 100000]
+    python benchmarks/sweep.py [--points 100000] [--repeat 3]
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import argparse
 import hashlib
 import os
 import resource
+import statistics
 import tempfile
 import time
 import zlib
@@ -75,20 +77,29 @@ def used_s(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def rates() -> None:
+def rates(repeat: int) -> None:
     """Designs a second."""
+    clocks: dict[tuple[bool, str], list[Clock]] = {}
+    for _ in range(repeat):
+        for stream in (True, False):
+            for name, space in SWEEPS.items():
+                clock = Clock()
+                archsim.sweep(HARDWARE, TRACE, space, stream=stream, tell=clock.tell)
+                clocks.setdefault((stream, name), []).append(clock)
     title = f"sweep of {archsim.load_trace(TRACE).model}, designs with"
-    print(f"{title:36}{'stream':>8}{'designs':>9}{'a second':>10}{'cpu ms each':>13}{'cores / cpu':>13}")
+    print(
+        f"{title:36}{'stream':>8}{'designs':>9}{'a second':>10}{'least':>8}{'most':>8}{'cpu ms each':>13}"
+        f"{'cores / cpu':>13}"
+    )
     cores = len(os.sched_getaffinity(0))
-    for stream in (True, False):
-        for name, space in SWEEPS.items():
-            clock = Clock()
-            archsim.sweep(HARDWARE, TRACE, space, stream=stream, tell=clock.tell)
-            rate, used_ms = clock.rate(), clock.used_ms()
-            print(
-                f"{name:36}{'yes' if stream else 'no':>8}{len(clock.times):9}{rate:10.1f}{used_ms:13.0f}"
-                f"{1000 * cores / used_ms:13.1f}"
-            )
+    for (stream, name), rounds in clocks.items():
+        a_second = [clock.rate() for clock in rounds]
+        used_ms = statistics.median(clock.used_ms() for clock in rounds)
+        print(
+            f"{name:36}{'yes' if stream else 'no':>8}{len(rounds[0].times):9}"
+            f"{statistics.median(a_second):10.1f}{min(a_second):8.1f}{max(a_second):8.1f}{used_ms:13.0f}"
+            f"{1000 * cores / used_ms:13.1f}"
+        )
 
 
 def stages() -> None:
@@ -161,10 +172,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--points", type=int, default=100_000)
+    parser.add_argument("--repeat", type=int, default=3, help="sweeps of each kind")
     options = parser.parse_args()
     store(options.points)
     print()
-    rates()
+    rates(options.repeat)
     stages()
 
 
