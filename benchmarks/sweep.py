@@ -129,7 +129,7 @@ def stages() -> None:
     least("run one inference", lambda: pipeline.run_prepared(machine, trace, plan, graph, engine=ENGINE))
     least("measure the stream, find bounds", lambda: pipeline.settle(settled.inference))
     least("price and collect", lambda: pipeline.priced(settled))
-    least("write and compress the result", lambda: zlib.compress(result.to_json().encode()))
+    least("write and compress the result", lambda: zlib.compress(result.to_compact_json().encode()))
 
 
 def store(points: int) -> None:

@@ -269,6 +269,12 @@ def schedule(run, node, wait):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def _durations(program, row):  # type: ignore[no-untyped-def]
+    """Occupancy and latency of the tasks of a row."""
+    return np.int64(program.row[nth(row), OCCUPANCY]), np.int64(program.row[nth(row), LATENCY])
+
+
+@inlined
 def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
     """The finishes and releases of a list: the queues to look at, and the finishes to follow."""
     mask = (1 << program.shift) - 1
@@ -278,10 +284,7 @@ def _end(program, run, node, dirty, work):  # type: ignore[no-untyped-def]
         node = -2 - np.int64(run.slot[nth(slot), LINK])
         task, context = slot & mask, slot >> program.shift
         row = program.place[nth(task), ROW]
-        occupancy, latency = (
-            np.int64(program.row[nth(row), OCCUPANCY]),
-            np.int64(program.row[nth(row), LATENCY]),
-        )
+        occupancy, latency = _durations(program, row)
         run.counters[PENDING] -= 1
         run.context[nth(context), ENDINGS] -= 1
         if occupancy != latency and (ending & 1) == (occupancy < latency):
@@ -327,11 +330,8 @@ def _follow(program, run, loop, work):  # type: ignore[no-untyped-def]
             else:
                 ahead, distance = np.int64(program.edge[nth(edge)]), 0
                 if ahead >= FAR:
-                    later = ahead - FAR
-                    ahead, distance = (
-                        np.int64(program.later[nth(later), 0]),
-                        np.int64(program.later[nth(later), 1]),
-                    )
+                    later = nth(ahead - FAR)
+                    ahead, distance = np.int64(program.later[later, 0]), np.int64(program.later[later, 1])
                 target = program.exit if ahead == EXIT else task + ahead
             edge += 1
             other = (context << shift) + target
@@ -363,7 +363,7 @@ def queue_up(program, run, slot, dirty):  # type: ignore[no-untyped-def]
     if run.queue[nth(queue), HEAD] < 0:
         run.queue[nth(queue), HEAD] = slot
     else:
-        run.slot[nth(run.queue[queue, TAIL]), LINK] = -2 - slot
+        run.slot[nth(run.queue[nth(queue), TAIL]), LINK] = -2 - slot
     run.queue[nth(queue), TAIL] = slot
     if not run.queue[nth(queue), MARKED]:
         run.queue[nth(queue), MARKED] = 1
@@ -405,10 +405,7 @@ def _start(program, run, loop, dirty):  # type: ignore[no-untyped-def]
             run.queue[nth(queue), SERVERS] -= 1
             task, context = slot & mask, slot >> program.shift
             row = program.place[nth(task), ROW]
-            occupancy, latency = (
-                np.int64(program.row[nth(row), OCCUPANCY]),
-                np.int64(program.row[nth(row), LATENCY]),
-            )
+            occupancy, latency = _durations(program, row)
             run.slot[nth(slot), BEGAN] = now
             _remember(run, loop, task, context)
             run.context[nth(context), ENDINGS] += 1 if occupancy == latency else 2

@@ -192,7 +192,10 @@ class _Loops:
         return folded_loop(self._chain, self._engine, first, self.alone, in_flight, self.bound_cycles)
 
     def _guess(self, in_flight: int) -> NDArray[np.int64] | None:
-        """(tasks,) starts of an inference in the loop, if it may be as fast as any."""
+        """(tasks,) starts of an inference in the loop, if it may be as fast as any.
+
+        All layers are passed like the first; an inference enters when another leaves, and no sooner.
+        """
         if not self._may_be_fastest(in_flight) or self._first_layers is None:
             return None
         start = continued(self._graph, self._first_layers.start, self.alone)

@@ -151,18 +151,24 @@ def test_the_machine_of_a_sweep_does_not_change_under_it(preset: str, tiny: Path
     assert after[0] == before[0]
 
 
-def test_workers_have_their_next_point_before_they_are_done(
-    preset: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One at first; then two, as a point takes less than a second."""
-    given: list[int] = []
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many points workers have, whenever they are given one."""
+    counts: list[int] = []
 
     class Noted(executor._Worker):
         def give(self, point: executor.Point) -> None:
             super().give(point)
-            given.append(len(self.points))
+            counts.append(len(self.points))
 
     monkeypatch.setattr(executor, "_Worker", Noted)
+    return counts
+
+
+def test_workers_have_their_next_point_before_they_are_done(
+    preset: str, tiny: Path, given: list[int]
+) -> None:
+    """One at first; then two, as a point takes less than a second."""
     run(preset, tiny, jobs=1)
     assert given == [1, 1, *[2] * 8]
 
@@ -192,18 +198,10 @@ def test_a_worker_simulates_a_design_once_though_the_first_time_is_not_recorded_
 
 
 def test_workers_that_take_long_have_one_point_at_a_time(
-    preset: str, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    preset: str, tiny: Path, given: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[int] = []
-
-    class Noted(executor._Worker):
-        def give(self, point: executor.Point) -> None:
-            super().give(point)
-            given.append(len(self.points))
-
-    monkeypatch.setattr(executor, "_Worker", Noted)
     monkeypatch.setattr(executor, "_AHEAD_S", 0.0)
-    run(preset, tiny, tmp_path / "sweep.db", jobs=1)
+    run(preset, tiny, jobs=1)
     assert given == [1] * 10
 
 
